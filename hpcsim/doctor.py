@@ -1,0 +1,136 @@
+"""What is installed on this machine, and how to get what is missing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    name : str
+    state : {"ok", "missing", "wrong"}
+    detail : str
+        What was found.
+    remedy : str
+        What to do; empty when there is nothing to do.
+    """
+
+    name: str
+    state: Literal["ok", "missing", "wrong"]
+    detail: str = ""
+    remedy: str = ""
+
+
+#: Distribution, extra that installs it, what it is for.
+_DISTRIBUTIONS = (
+    ("nest-simulator", "nest", "spiking networks"),
+    ("neuron", "neuron", "multicompartment models"),
+    ("LFPy", "neuron", "extracellular signals of NEURON models"),
+    ("lfpykernels", "neuron", "spike-to-signal kernels"),
+    ("brian2", "brian2", "Hodgkin-Huxley batches"),
+    ("pycatch22", "inference", "time-series features"),
+    ("scikit-learn", "inference", "regression"),
+    ("sbi", "inference", "simulation-based inference"),
+    ("dask-jobqueue", "slurm", "Dask workers as Slurm jobs"),
+    ("nemos", "glm", "generalised linear models"),
+)
+
+#: Program, what it is for, Debian package.
+_PROGRAMS = (
+    ("sbatch", "Slurm", "the cluster has it; for trials: apt-get install slurm-wlm"),
+    ("apptainer", "containers on clusters", "ask the cluster's administrators; for trials: apptainer's Debian package"),
+    ("docker", "containers on a workstation", "apt-get install docker.io"),
+)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at Python, engines, compiler, MPI, Slurm and containers; imports none of them."""
+    yield _python()
+    yield from (_distribution(*item) for item in _DISTRIBUTIONS)
+    yield _compiler()
+    yield _mpi()
+    yield _neuron_mpi()
+    yield from (_program(*item) for item in _PROGRAMS)
+    yield _cache()
+
+
+def _python() -> Finding:
+    text = f"{platform.python_version()} at {sys.executable}"
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", "ok" if fits else "wrong", text, "" if fits else "use Python 3.11 to 3.13")
+
+
+def _distribution(name: str, extra: str, purpose: str) -> Finding:
+    try:
+        return Finding(name, "ok", f"{version(name)} ({purpose})")
+    except PackageNotFoundError:
+        return Finding(name, "missing", purpose, f"pip install 'hpcsim[{extra}]'")
+
+
+def _compiler() -> Finding:
+    path = shutil.which("c++") or shutil.which("g++")
+    if path is None:
+        return Finding("C++ compiler", "missing", "for NEURON mechanisms and Brian2", "apt-get install g++ make")
+    if shutil.which("make") is None:
+        return Finding("C++ compiler", "wrong", f"{path}, but no make", "apt-get install make")
+    return Finding("C++ compiler", "ok", _first_line([path, "--version"]))
+
+
+def _mpi() -> Finding:
+    """The launcher must be of the library that mpi4py loads, or every rank is a world of its own."""
+    launcher = shutil.which("mpiexec")
+    own = Path(sys.prefix) / "bin" / "mpiexec"
+    if launcher is None and not own.exists():
+        return Finding("MPI", "missing", "only for simulations that do not fit one process", "pip install mpich mpi4py")
+    if own.exists() and launcher is not None and Path(launcher).resolve() != own.resolve():
+        return Finding("MPI", "wrong", f"mpiexec is {launcher}, but this environment has {own}", f'put "{own.parent}" first in PATH')
+    return Finding("MPI", "ok", f"{launcher or own}: {_first_line([str(launcher or own), '--version'])}")
+
+
+def _neuron_mpi() -> Finding:
+    """NEURON's wheel looks for libmpi.so by itself and may find another MPI than the launcher's."""
+    library = Path(sys.prefix) / "lib" / "libmpi.so.12"
+    if not library.exists():
+        return Finding("NEURON's MPI", "missing", "no MPI library in this environment", "pip install mpich mpi4py")
+    told = os.environ.get("MPI_LIB_NRN_PATH", "")
+    detail = f"{library}" + (f", told by MPI_LIB_NRN_PATH={told}" if told else " (hpcsim names it to NEURON itself)")
+    return Finding("NEURON's MPI", "ok" if told in ("", str(library)) else "wrong", detail)
+
+
+def _program(name: str, purpose: str, remedy: str) -> Finding:
+    path = shutil.which(name)
+    if path is None:
+        return Finding(name, "missing", purpose, remedy)
+    return Finding(name, "ok", f"{path}: {_first_line([path, '--version'])}")
+
+
+def _cache() -> Finding:
+    from hpcsim.scheduler.runner import cache_directory
+
+    path = cache_directory()
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if os.access(nearest, os.W_OK):
+        return Finding("cache", "ok", str(path))
+    return Finding("cache", "wrong", f"{path} is not writable", "set HPCSIM_CACHE to a folder that is")
+
+
+def _first_line(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "does not answer"
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0].strip() if lines else ""

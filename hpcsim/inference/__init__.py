@@ -1,0 +1,18 @@
+"""Inference: from results to model parameters, one file a method."""
+
+from __future__ import annotations
+
+from hpcsim.inference.method import Finding, Method, Options, ResultsLike, get_method, method, method_names
+from hpcsim.inference.regression import Regression, load_regression
+
+__all__ = [
+    "Finding",
+    "Method",
+    "Options",
+    "Regression",
+    "ResultsLike",
+    "get_method",
+    "load_regression",
+    "method",
+    "method_names",
+]

@@ -1,0 +1,449 @@
+"""Regression: parameters from features with any scikit-learn regressor, judged by repeated random splits."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpcsim.errors import Problem, ResultsError, StudyError, nearest
+from hpcsim.inference.method import Finding, Options, ResultsLike, installed_versions, method, varying, write_text
+from hpcsim.space.parameter import Parameter
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SCALERS = ("", "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "PowerTransformer")
+
+#: A stored model is read by these versions and no others: scikit-learn promises nothing across versions.
+LIBRARIES = ("scikit-learn", "skops")
+
+#: What computes features: another version may give equal names other values (catch22 0.4 and 1.0 do).
+FEATURE_LIBRARIES = ("pycatch22", "efel")
+
+#: Types beyond the defaults of skops that a stored model may hold; parts of scikit-learn's own regressors.
+TRUSTED = (
+    "sklearn._loss.loss.HalfGammaLoss",
+    "sklearn._loss.loss.HalfPoissonLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss.loss.HalfTweedieLoss",
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+)
+
+# fewer points leave a 5 % and a 95 % quantile of the error without meaning
+_FEWEST = 10
+_ALL = "all targets"
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """A fitted regression that knows the names of what it needs and gives.
+
+    Parameters
+    ----------
+    pipeline : sklearn Pipeline
+    features, targets : tuple of str
+        Columns that it needs and gives.
+    units : dict of str to str
+        Of the targets.
+    versions : dict of str to str
+        Of the libraries that fitted it and that computed the features.
+    """
+
+    pipeline: Any
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    units: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def predict(self, features: DataFrame) -> DataFrame:
+        """Predict the targets; columns are addressed by name, in any order.
+
+        Parameters
+        ----------
+        features : DataFrame, shape (points, features)
+
+        Returns
+        -------
+        DataFrame, shape (points, targets)
+            With the same index, in the units of `units`.
+
+        Raises
+        ------
+        ResultsError
+            If a column is missing, too many or there twice, or if a value is no finite number.
+        """
+        import pandas
+
+        _check_names([str(name) for name in features.columns], self.features, "the features")
+        values = _numbers(features[list(self.features)])
+        rows, columns = np.nonzero(~np.isfinite(values))
+        if len(rows):
+            row, column = rows[0], columns[0]
+            raise ResultsError(
+                f'row "{features.index[row]}", column "{self.features[column]}" is {values[row, column]}; expected '
+                f"finite numbers ({len(set(rows))} of {len(values)} rows have others); leave such rows out"
+            )
+        predicted = _predict(self.pipeline, values) if len(values) else np.empty((0, len(self.targets)))
+        return pandas.DataFrame(predicted, index=features.index, columns=list(self.targets))
+
+    def save(self, directory: Path) -> Path:
+        """Write ``model.skops`` and ``model.json``; no pickle.
+
+        Raises
+        ------
+        ResultsError
+            If the estimator holds types that could not be read back safely.
+        """
+        import skops.io
+
+        blob = skops.io.dumps(self.pipeline)
+        strange = sorted(set(skops.io.get_untrusted_types(data=blob)) - set(TRUSTED))
+        if strange:
+            raise ResultsError(f"the model is not kept: {', '.join(strange)} cannot be read back safely")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "model.skops").write_bytes(blob)
+        about = {
+            "features": self.features,
+            "targets": self.targets,
+            "units": self.units,
+            "versions": self.versions,
+            "sha256": hashlib.sha256(blob).hexdigest(),
+        }
+        return write_text(directory / "model.json", json.dumps(about, indent=2) + "\n")
+
+
+def load_regression(
+    path: str | Path, features: Sequence[str] | None = None, versions: Mapping[str, str] | None = None
+) -> Regression:
+    """Read a regression that :meth:`Regression.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The directory of the finding.
+    features : sequence of str, optional
+        The features that it is to be used with, in any order; others than the stored ones are refused.
+    versions : mapping of str to str, optional
+        Versions of the libraries that computed those features; by default the installed ones.
+
+    Raises
+    ------
+    ResultsError
+        If there is no model, if it is damaged, or if features or versions differ from the stored ones.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    directory = Path(path)
+    try:
+        about = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+        blob = (directory / "model.skops").read_bytes()
+        intact = about["sha256"] == hashlib.sha256(blob).hexdigest()
+        names, targets, units, stored = about["features"], about["targets"], about["units"], about["versions"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{directory}: no regression can be read here ({error!r}); fit it again") from error
+    if not intact:
+        raise ResultsError(f"{directory}: model.skops is not the file that model.json describes; fit it again")
+    if features is not None:
+        _check_names(list(features), names, f"{directory}: the features")
+    found = {**installed_versions(FEATURE_LIBRARIES), **(versions or {}), **installed_versions(LIBRARIES)}
+    for library in (*LIBRARIES, *FEATURE_LIBRARIES):
+        if library in stored and library in found and stored[library] != found[library]:
+            raise ResultsError(
+                f"{directory}: fitted with {library} {stored[library]}, found {found[library]}; "
+                f"install {library}=={stored[library]} or fit it again"
+            )
+    try:
+        pipeline = skops.io.loads(blob, trusted=list(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise ResultsError(f"{directory}: model.skops holds types that are not trusted; beware ({error})") from error
+    return Regression(pipeline, tuple(names), tuple(targets), dict(units), dict(stored))
+
+
+@method(
+    "inference.regression",
+    options=[
+        Parameter("of", (), description="names of the outputs that are the features"),
+        Parameter("targets", (), description="names of the parameters to infer; none: all that vary"),
+        Parameter("estimator", "Ridge", description="a regressor of scikit-learn"),
+        Parameter("scaler", "StandardScaler", choices=SCALERS, description="fitted on the train part; empty: none"),
+        Parameter("splits", 500, bounds=(2, None), description="how many random train/test splits"),
+        Parameter("test_fraction", 0.1, bounds=(0.01, 0.9), description="share of the points in the test part"),
+    ],
+    tables=("estimator_options",),
+    engine="sklearn",
+    extra="inference",
+    requires=("scikit-learn", "skops"),
+)
+def regression(results: ResultsLike, options: Options, directory: Path, seed: int) -> Finding:
+    """Infer parameters from features by regression, judged by repeated random train/test splits."""
+    features, theta, excluded, notes = _data(results, tuple(options["of"]), tuple(options["targets"]))
+    available, finite = len(features), np.isfinite(_numbers(features)).all(axis=1)
+    features, theta = features[finite], theta[finite]
+    # a train part has at least two points
+    needed = max(_FEWEST, math.ceil(2 / (1 - options["test_fraction"])))
+    if len(features) < needed:
+        raise ResultsError(
+            f"{results.path}: {len(features)} points can be used; at least {needed} are needed. "
+            + " ".join(notes or ["Make the design longer."])
+        )
+    if theta.duplicated().any():
+        notes.append(
+            f"{int(theta.duplicated(keep=False).sum())} points share their targets with others (replicates): "
+            "a test point may have a twin in the train part, which flatters the error."
+        )
+    x, y = _numbers(features), _numbers(theta)
+    pipeline = _build(options["estimator"], options["estimator_options"], options["scaler"], seed, y.shape[1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scores = _evaluate(pipeline, x, y, options["splits"], options["test_fraction"], seed)
+        fitted = _fit(pipeline, x, y)
+    notes += [f"{n} times {text}" for text, n in Counter(f"{w.category.__name__}: {w.message}" for w in caught).items()]
+    if untested := int((scores.tested == 0).sum()):
+        notes.append(f"{untested} points were in no test part, so they are not in the figure; more splits would help.")
+
+    units = {name: results.units.get(name, "") for name in theta.columns}
+    try:
+        Regression(fitted, tuple(features.columns), tuple(theta.columns), units, _versions(results)).save(directory)
+    except ResultsError as error:  # the errors stand; only the model is lost, and the reader is told
+        notes.append(str(error))
+    metrics = _metrics(scores, theta, units)
+    counts = {
+        "points used": len(features),
+        "points failed": sum(n for status, n in results.counts.items() if status != "ok"),
+        "points with features that are not finite": available - len(features),
+        "features": features.shape[1],
+        "splits": options["splits"],
+    }
+    return Finding(
+        "inference.regression",
+        f"{options['estimator']} regression of {', '.join(theta.columns)} from {', '.join(options['of'])}",
+        {**counts, **metrics},
+        _tables(scores, theta, metrics, excluded),
+        _figures(scores, theta, units, directory),
+        notes,
+    )
+
+
+def _data(
+    results: ResultsLike, of: tuple[str, ...], targets: tuple[str, ...]
+) -> tuple[DataFrame, DataFrame, dict[str, int], list[str]]:
+    """Features and targets of the ok points, how often a feature is not finite, and what to tell the reader."""
+    if not of:
+        raise ResultsError('inference.regression: the option "of" is empty; name the outputs to infer from')
+    features = results.features(list(of))
+    names = list(targets) or varying(results)
+    if not names:
+        raise ResultsError(f"{results.path}: no numeric parameter varies among the points that are ok")
+    theta = results.theta(names).loc[features.index]
+    finite = np.isfinite(_numbers(features))
+    counts = Counter({name: int(n) for name, n in zip(features.columns, (~finite).sum(axis=0), strict=True) if n})
+    notes = [f"{n} points left out: {status}." for status, n in results.counts.items() if n and status != "ok"]
+    if counts:
+        worst = ", ".join(f"{name} ({n})" for name, n in counts.most_common(5)) + (" ..." if len(counts) > 5 else "")
+        rows = int((~finite.all(axis=1)).sum())
+        notes.append(f"{rows} points left out: features that are not finite: {worst}.")
+    return features, theta, dict(counts), notes
+
+
+def _numbers(table: DataFrame) -> np.ndarray:
+    try:
+        return np.asarray(table.to_numpy(dtype=float))
+    except (TypeError, ValueError) as error:
+        words = [str(name) for name in table.columns if table[name].dtype.kind not in "iufb"]
+        raise ResultsError(f"expected numbers; found something else in {', '.join(words)}") from error
+
+
+def _check_names(found: Sequence[str], expected: Sequence[str], where: str) -> None:
+    """Raise when two lists do not hold the same names, each once."""
+    wrong = {
+        "missing": [name for name in expected if name not in set(found)],
+        "not expected": [name for name in found if name not in set(expected)],
+        "there twice": sorted(name for name, n in Counter(found).items() if n > 1),
+    }
+    if any(wrong.values()):
+        said = "; ".join(f"{word}: {', '.join(names)}" for word, names in wrong.items() if names)
+        raise ResultsError(f"{where} are not those that the regression was fitted with: {said}")
+
+
+def _regressors() -> dict[str, type]:
+    """All regressors of scikit-learn that can be made without another estimator, by class name."""
+    from sklearn.utils import all_estimators
+
+    return {
+        name: kind
+        for name, kind in all_estimators(type_filter="regressor")
+        if all(p.default is not p.empty for p in inspect.signature(kind).parameters.values())
+    }
+
+
+def _build(estimator: str, options: Mapping[str, Any] | None, scaler: str, seed: int, n_targets: int) -> Any:
+    """An unfitted pipeline of scaler and estimator; an estimator for one target is repeated for each."""
+    from sklearn import preprocessing
+    from sklearn.multioutput import MultiOutputRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils import get_tags
+
+    regressors = _regressors()
+    problems = []
+    if scaler not in SCALERS:
+        problems.append(Problem("scaler", f'there is no scaler "{scaler}"', nearest(scaler, SCALERS[1:])))
+    if estimator not in regressors:
+        hint = nearest(estimator, regressors)
+        problems.append(Problem("estimator", f'scikit-learn has no regressor "{estimator}"', hint))
+        raise StudyError(problems, "inference.regression")
+    given, valid = dict(options or {}), set(inspect.signature(regressors[estimator]).parameters)
+    for name in sorted(set(given) - valid):
+        hint = f"allowed: {', '.join(sorted(valid))}"
+        problems.append(Problem(f"estimator_options.{name}", f"{estimator} has no such option", hint))
+    if problems:
+        raise StudyError(problems, "inference.regression")
+    if "random_state" in valid:
+        given.setdefault("random_state", seed % 2**32)
+    regressor = regressors[estimator](**given)
+    if n_targets > 1 and not get_tags(regressor).target_tags.multi_output:
+        regressor = MultiOutputRegressor(regressor)
+    first = [("scaler", getattr(preprocessing, scaler)())] if scaler else []
+    return Pipeline([*first, ("estimator", regressor)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """What repeated splits gave."""
+
+    # shape (splits, targets): test MSE of the regression, and of predicting the mean of the train part;
+    # shape (points, targets): mean and sd of a point's out-of-sample predictions, NaN where it was never tested
+    errors: np.ndarray
+    baseline: np.ndarray
+    predicted: np.ndarray
+    spread: np.ndarray
+    tested: np.ndarray
+
+
+def _evaluate(pipeline: Any, x: np.ndarray, y: np.ndarray, splits: int, fraction: float, seed: int) -> _Scores:
+    """Fit and test on random splits; the pipeline is fitted anew for each, so nothing of a test part is seen before."""
+    from sklearn.model_selection import ShuffleSplit
+
+    errors, baseline = np.empty((splits, y.shape[1])), np.empty((splits, y.shape[1]))
+    total, square, tested = np.zeros(y.shape), np.zeros(y.shape), np.zeros(len(y), int)
+    parts = ShuffleSplit(splits, test_size=fraction, random_state=seed % 2**32).split(x)
+    for k, (train, test) in enumerate(parts):
+        # sums of residuals, not of predictions: no digits are lost to a large mean
+        residual = _predict(_fit(pipeline, x[train], y[train]), x[test]) - y[test]
+        errors[k] = (residual**2).mean(axis=0)
+        baseline[k] = ((y[test] - y[train].mean(axis=0)) ** 2).mean(axis=0)
+        total[test] += residual
+        square[test] += residual**2
+        tested[test] += 1
+    often = np.where(tested, tested, np.nan)[:, None]
+    mean = total / often
+    spread = np.sqrt(np.maximum(square / often - mean**2, 0))
+    return _Scores(errors, baseline, y + mean, spread, tested)
+
+
+def _fit(pipeline: Any, x: np.ndarray, y: np.ndarray) -> Any:
+    from sklearn.base import clone
+    from sklearn.utils import get_tags
+
+    flat = y.shape[1] == 1 and get_tags(pipeline[-1]).target_tags.single_output
+    try:
+        return clone(pipeline).fit(x, y[:, 0] if flat else y)
+    except (ValueError, TypeError) as error:
+        raise ResultsError(
+            f"{type(pipeline[-1]).__name__} cannot be fitted to {x.shape[0]} points with {x.shape[1]} features: {error}"
+        ) from error
+
+
+def _predict(pipeline: Any, x: np.ndarray) -> np.ndarray:
+    return np.asarray(pipeline.predict(x), float).reshape(len(x), -1)
+
+
+def _metrics(scores: _Scores, theta: DataFrame, units: Mapping[str, str]) -> dict[str, Any]:
+    """Error statistics by target and over all; the latter without MSE where the targets differ in unit."""
+    found: dict[str, Any] = {}
+    seen, y = scores.tested > 0, theta.to_numpy(float)
+    residual = scores.predicted[seen] - y[seen]
+    r2 = 1 - (residual**2).sum(axis=0) / ((y[seen] - y[seen].mean(axis=0)) ** 2).sum(axis=0)
+    for k, name in enumerate(theta.columns):
+        found[name] = _statistics(scores.errors[:, k], scores.baseline[:, k]) | {"R2": float(r2[k])}
+    if len(units) > 1:
+        ratio = float((scores.errors.mean(axis=0) / scores.baseline.mean(axis=0)).mean())
+        overall = {"ratio": ratio, "R2": float(r2.mean())}
+        if len(set(units.values())) == 1:
+            overall = _statistics(scores.errors.mean(axis=1), scores.baseline.mean(axis=1)) | overall
+        found[_ALL] = overall
+    return found
+
+
+def _statistics(errors: np.ndarray, baseline: np.ndarray) -> dict[str, float]:
+    low, median, high = np.quantile(errors, [0.05, 0.5, 0.95])
+    return {
+        "MSE mean": float(errors.mean()),
+        "MSE median": float(median),
+        "MSE 5 %": float(low),
+        "MSE 95 %": float(high),
+        "MSE sd": float(errors.std(ddof=1)),
+        "baseline MSE": float(baseline.mean()),
+        "ratio": float(errors.mean() / baseline.mean()),
+    }
+
+
+def _tables(scores: _Scores, theta: DataFrame, metrics: dict[str, Any], excluded: dict[str, int]) -> dict[str, Any]:
+    import pandas
+
+    predictions = theta.add_prefix("true ")
+    for k, name in enumerate(theta.columns):
+        predictions[f"predicted {name}"] = scores.predicted[:, k]
+        predictions[f"sd {name}"] = scores.spread[:, k]
+    predictions["splits"] = scores.tested
+    errors = {f"MSE {name}": scores.errors[:, k] for k, name in enumerate(theta.columns)}
+    errors |= {f"baseline MSE {name}": scores.baseline[:, k] for k, name in enumerate(theta.columns)}
+    tables = {
+        "metrics": pandas.DataFrame.from_dict(metrics, orient="index"),
+        "predictions": predictions,
+        "splits": pandas.DataFrame(errors).rename_axis("split"),
+    }
+    if excluded:
+        tables["excluded"] = pandas.Series(excluded, name="points").rename_axis("feature").to_frame()
+    return tables
+
+
+def _figures(scores: _Scores, theta: DataFrame, units: Mapping[str, str], directory: Path) -> dict[str, Path]:
+    from hpcsim.report.figures import mse_distribution, predicted_against_true, save
+
+    names, words = list(theta.columns), [units[name] for name in theta.columns]
+    mse, baseline = list(scores.errors.mean(axis=0)), list(scores.baseline.mean(axis=0))
+    true = theta.to_numpy(float)
+    scatter = predicted_against_true(true, scores.predicted, scores.spread, names, words, mse, baseline)
+    spread = mse_distribution(scores.errors, scores.baseline, names, words)
+    return {
+        "predicted against true": save(scatter, directory / "predicted.png"),
+        "test error over splits": save(spread, directory / "mse.png"),
+    }
+
+
+def _versions(results: ResultsLike) -> dict[str, str]:
+    """Versions of what fitted the model (installed) and of what computed the features (from the results)."""
+    features = {name: str(results.versions[name]) for name in FEATURE_LIBRARIES if name in results.versions}
+    return {**features, **installed_versions((*LIBRARIES, "numpy"))}

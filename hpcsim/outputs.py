@@ -1,0 +1,149 @@
+"""What models and stages give: names, dimensions, units, and the sizes of the dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hpcsim.errors import ResultsError, nearest
+
+#: A batch of one output: an array with a leading axis of points, or, when ragged, one array a point.
+Batch = np.ndarray | Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One array that every point has.
+
+    Parameters
+    ----------
+    name : str
+        The field's standard term, such as ``dipole``.
+    dims : tuple of str
+        Names of the dimensions of one point's array, without the leading ``point``.
+        A dimension name has one size and one coordinate in a whole study.
+    unit : str
+        As pint reads it; empty for a pure number.
+    dtype : str
+        A numpy type name. Failed points hold NaN, or 0 in an integer type.
+    ragged : bool
+        Whether the only dimension differs in length from point to point (spike times).
+        Ragged outputs that share a dimension have equal lengths in each point.
+    description : str
+        One line for people.
+    """
+
+    name: str
+    dims: tuple[str, ...] = ()
+    unit: str = ""
+    dtype: str = "float64"
+    ragged: bool = False
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.ragged and len(self.dims) != 1:
+            raise ResultsError(f"output {self.name}: a ragged output has exactly one dimension, found {self.dims}")
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinate:
+    """The positions along a dimension: times, lags, names.
+
+    Parameters
+    ----------
+    values : ndarray
+        One per position; numbers or strings.
+    unit : str
+        Unit of the values.
+    """
+
+    values: np.ndarray
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.asarray(self.values))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def same(self, other: Coordinate) -> bool:
+        """Whether both are equal in values and unit."""
+        return self.unit == other.unit and np.array_equal(self.values, other.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A set of outputs with the coordinates of all their dimensions (ragged ones have none)."""
+
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    coordinates: Mapping[str, Coordinate] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, outputs: Iterable[Output], coordinates: Mapping[str, Coordinate] | None = None) -> Layout:
+        """A layout from a list of outputs and the coordinates of their dimensions.
+
+        Raises
+        ------
+        ResultsError
+            If a dimension that is not ragged has no coordinate.
+        """
+        named = {output.name: output for output in outputs}
+        known = dict(coordinates or {})
+        for output in named.values():
+            for dim in output.dims:
+                if not output.ragged and dim not in known:
+                    raise ResultsError(f'output {output.name}: dimension "{dim}" has no coordinate; known: {sorted(known)}')
+        used = {dim for output in named.values() if not output.ragged for dim in output.dims}
+        return cls(named, {dim: known[dim] for dim in known if dim in used})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.outputs
+
+    def __getitem__(self, name: str) -> Output:
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise ResultsError(f'there is no output "{name}"; {nearest(name, self.outputs)}') from None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one point's array; a ragged output has shape ``(0,)`` here."""
+        output = self[name]
+        return (0,) if output.ragged else tuple(len(self.coordinates[dim]) for dim in output.dims)
+
+    def coordinate(self, name: str, dim: int = -1) -> Coordinate:
+        """Coordinate of one dimension of an output, by position; the last by default."""
+        return self.coordinates[self[name].dims[dim]]
+
+    def union(self, other: Layout) -> Layout:
+        """Both together.
+
+        Raises
+        ------
+        ResultsError
+            If an output stands in both, or a dimension has two different coordinates.
+        """
+        for name in other.outputs:
+            if name in self.outputs:
+                raise ResultsError(f'the output "{name}" is made twice; give one of the two another name')
+        for dim, coordinate in other.coordinates.items():
+            if dim in self.coordinates and not self.coordinates[dim].same(coordinate):
+                raise ResultsError(
+                    f'the dimension "{dim}" has two different coordinates ({len(self.coordinates[dim])} and '
+                    f"{len(coordinate)} values); give one of them another name"
+                )
+        return Layout({**self.outputs, **other.outputs}, {**self.coordinates, **other.coordinates})
+
+    def select(self, names: Iterable[str]) -> Layout:
+        """Only the named outputs, in the order of the names."""
+        return Layout.of([self[name] for name in names], self.coordinates)
+
+    def blank(self, name: str, n: int) -> Batch:
+        """What ``n`` failed points hold: NaN, 0 in integers, empty where ragged."""
+        output = self[name]
+        if output.ragged:
+            return [np.empty(0, output.dtype) for _ in range(n)]
+        fill: Any = np.nan if np.dtype(output.dtype).kind in "fc" else 0
+        return np.full((n, *self.shape(name)), fill, output.dtype)

@@ -1,0 +1,83 @@
+"""What an executor is: it gets tasks done, somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hpcsim.directory import StudyDirectory
+from hpcsim.errors import SpaceError, nearest
+from hpcsim.scheduler.plan import Plan
+from hpcsim.study import Study
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an executor is asked to do: the pending points of a study.
+
+    Parameters
+    ----------
+    study : Study
+    directory : StudyDirectory
+    plan : Plan
+    retry_failed : bool
+        Simulate failed points again.
+    workers : int, optional
+        How many tasks side by side; what the machine has, by default.
+    on_progress : callable
+        ``on_progress(points over, of these failed)`` since the start of this job.
+    on_shards : callable
+        Called now and then while tasks run: a chance to collect.
+    announce : callable
+        Told what a user may want to know, such as the address of a dashboard.
+    """
+
+    study: Study
+    directory: StudyDirectory
+    plan: Plan
+    retry_failed: bool = False
+    workers: int | None = None
+    on_progress: Callable[[int, int], None] = lambda done, failed: None
+    on_shards: Callable[[], None] = lambda: None
+    announce: Callable[[str], None] = lambda text: None
+
+
+class Executor(Protocol):
+    """Runs the tasks of a job.
+
+    Every executor passes ``tests/scheduler/test_conformance.py``: equal ids, equal values to the bit.
+    """
+
+    def __call__(self, job: Job) -> None:
+        """Run until no point is pending.
+
+        Raises
+        ------
+        Interrupted
+            If stopped by a signal; what was finished is in shards.
+        StorageError
+            If shards cannot be written.
+        """
+
+
+def get_executor(name: str) -> Executor:
+    """The executor of that name.
+
+    Raises
+    ------
+    SpaceError
+        If there is none.
+    """
+    if name == "inline":
+        from hpcsim.scheduler.inline import run_inline
+
+        return run_inline
+    if name == "local":
+        from hpcsim.scheduler.local import run_local
+
+        return run_local
+    raise SpaceError(f'there is no executor "{name}"; {nearest(name, EXECUTORS)}')
+
+
+EXECUTORS = ("inline", "local")

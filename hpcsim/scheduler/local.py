@@ -1,0 +1,166 @@
+"""Executor ``local``: a Dask LocalCluster on this machine; each Dask task is one ``hpcsim task``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpcsim.errors import HpcsimError, Interrupted, StorageError
+from hpcsim.scheduler.executor import Job
+from hpcsim.scheduler.plan import Slices
+from hpcsim.scheduler.task import GRACE, Progress
+
+#: Seconds between two chances to collect.
+COLLECT_EVERY = 60.0
+
+
+@dataclass
+class Tasks:
+    """The running ``hpcsim task`` processes of this machine, and what they said last."""
+
+    job: Job
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _said: dict[int, Progress] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, start: int, stop: int) -> float:
+        """Run one task to its end; returns the seconds that it took.
+
+        Raises
+        ------
+        StorageError, HpcsimError
+            If the task cannot go on.
+        """
+        began = time.monotonic()
+        if self.stopping.is_set():
+            return 0.0
+        command = [sys.executable, "-m", "hpcsim", "task", str(self.job.directory.path), "0"]
+        command += ["--size", str(stop - start), "--offset", str(start), "--events"]
+        command += ["--retry-failed"] if self.job.retry_failed else []
+        # a session of its own: Ctrl-C reaches us alone, and we stop the tasks in good order
+        task = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        watcher = threading.Thread(target=self._stop_when_asked, args=(task,), daemon=True)
+        watcher.start()
+        assert task.stdout is not None and task.stderr is not None
+        for line in task.stdout:
+            progress = Progress.parse(line)
+            if progress is not None:
+                self._hear(start, progress)
+        words = task.stderr.read().strip()
+        code = task.wait()
+        if code and not self.stopping.is_set():
+            kind = StorageError if code == StorageError.exit_code else HpcsimError
+            raise kind(words or f"the task of points {start} to {stop} ended with exit code {code}; see {self.job.directory.logs}")
+        return time.monotonic() - began
+
+    def _stop_when_asked(self, task: subprocess.Popen[str]) -> None:
+        while task.poll() is None:
+            if self.stopping.wait(0.2):
+                task.terminate()
+                try:
+                    task.wait(GRACE + 5)
+                except subprocess.TimeoutExpired:
+                    task.kill()
+                return
+
+    def _hear(self, start: int, progress: Progress) -> None:
+        with self._lock:
+            self._said[start] = progress
+            said = list(self._said.values())
+        self.job.on_progress(sum(item.done for item in said), sum(item.failed for item in said))
+
+
+#: Jobs of this process by their id: Dask carries numbers, its threads find the rest here.
+_RUNNING: dict[int, Tasks] = {}
+
+
+def _run(key: int, start: int, stop: int) -> float:
+    return _RUNNING[key].run(start, stop)
+
+
+def run_local(job: Job) -> None:
+    """Run the tasks on the cores of this machine, under a Dask cluster whose dashboard shows them."""
+    from dask.distributed import Client, LocalCluster
+
+    threads = job.study.file.resources.threads
+    workers = job.workers or max(1, cores() // threads)
+    tasks = Tasks(job)
+    slices = Slices(list(job.plan.pending), workers, job.study.file.resources.task_size)
+    # a Dask worker only waits for its process, so threads are enough
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=workers,
+            processes=False,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        job.announce(f"dashboard {cluster.dashboard_link}")
+        _RUNNING[id(tasks)] = tasks
+        try:
+            _submit_all(client, tasks, slices, workers)
+        except (KeyboardInterrupt, Interrupted):
+            _stop(tasks, client)
+            raise Interrupted("stopped; what was finished is written, the same command goes on from there") from None
+        except HpcsimError:
+            _stop(tasks, client)
+            raise
+        finally:
+            del _RUNNING[id(tasks)]
+
+
+def _submit_all(client: Any, tasks: Tasks, slices: Slices, workers: int) -> None:
+    """Keep `workers` tasks running until no slice is left; sizes follow from what the first ones took."""
+    running: dict[Any, tuple[int, int]] = {}
+    seconds = points = 0.0
+    collected_at = time.monotonic()
+    while True:
+        while len(running) < workers and (taken := slices.take(seconds / points if points else None)):
+            name = f"points-{taken[0]}-{taken[1]}"
+            running[client.submit(_run, id(tasks), *taken, key=name, pure=False)] = taken
+        if not running:
+            return
+        for future in _finished(running):
+            start, stop = running.pop(future)
+            seconds += future.result()
+            points += stop - start
+        if time.monotonic() - collected_at > COLLECT_EVERY:
+            tasks.job.on_shards()
+            collected_at = time.monotonic()
+
+
+def _finished(running: dict[Any, tuple[int, int]]) -> list[Any]:
+    """Futures that are done; waits a little when none is."""
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        done = [future for future in running if future.done()]
+        if done:
+            return done
+        time.sleep(0.02)
+    return []
+
+
+def _stop(tasks: Tasks, client: Any) -> None:
+    """Stop all tasks and wait until they have written what they have."""
+    tasks.stopping.set()
+    wait: Callable[[], bool] = lambda: not any(client.processing().values())  # noqa: E731
+    deadline = time.monotonic() + GRACE + 10
+    while not wait() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,345 @@
+"""Simulates a slice of a design and writes shards: the body of a task, and of the inline executor."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpcsim.collector.schema import FAILED, OK, Schema
+from hpcsim.collector.shard import ShardWriter, merge
+from hpcsim.collector.table import Table, finished
+from hpcsim.directory import StudyDirectory
+from hpcsim.errors import HpcsimError, Interrupted, SimulationError
+from hpcsim.models.model import Context, Model, Point, Points
+from hpcsim.outputs import Batch, Layout
+from hpcsim.scheduler.plan import holdings
+from hpcsim.study import INPUT, Study
+
+#: Seconds and bytes after which finished points are written to a shard.
+FLUSH_SECONDS = 60.0
+FLUSH_BYTES = 256 * 2**20
+#: Points that are planned together, and rows that are handed to the writer together.
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a batch took."""
+
+    wall: float
+    cpu: float
+    peak_memory: float
+
+
+class Stopwatch:
+    """Wall and CPU time of a piece of work, and the process's peak memory in MB."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> Cost:
+        """Since the stopwatch was made."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return Cost(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak)
+
+
+class Runner:
+    """Simulates points of one study, one batch after the other.
+
+    Parameters
+    ----------
+    study : Study
+    directory : StudyDirectory
+        Where shards go.
+    start, stop : int
+        The slice of the design; points in it that are finished already are skipped.
+    cap : int, optional
+        The most points in a batch (fewer than the model would take, to find a guilty point).
+    attempt : int
+        How often these points have been tried, with this time.
+    retry_failed : bool
+        Simulate failed points again.
+    on_batch : callable
+        ``on_batch(first index, one past the last, points)`` when a batch begins.
+    on_done : callable
+        ``on_done(points, failed)`` when a batch is over.
+    on_flush : callable
+        When all that is done is safe in a shard.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        directory: StudyDirectory,
+        start: int,
+        stop: int,
+        *,
+        cap: int | None = None,
+        attempt: int = 1,
+        retry_failed: bool = False,
+        on_batch: Callable[[int, int, int], None] = lambda first, last, points: None,
+        on_done: Callable[[int, int], None] = lambda points, failed: None,
+        on_flush: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.study, self.directory = study, directory
+        self.start, self.stop = start, stop
+        self.attempt, self.retry_failed = attempt, retry_failed
+        self.on_batch, self.on_done, self.on_flush = on_batch, on_done, on_flush
+        self.batch = min(study.model.batch or 1, cap or BLOCK)
+        self.stopping = False
+        self._simulating = False
+        self._host = socket.gethostname()
+        self._rows = _Rows(study.layout)
+        self._written: list[Path] = []
+        self._flushed_at = time.monotonic()
+        schema = Schema(study.columns, study.layout)
+        header = {"study": study.name, "model": study.model.name, "fingerprint": study.fingerprint}
+        self._writer = ShardWriter(directory.shards, schema, header, stem=f"{start:09d}-{stop:09d}")
+        self.context = Context(
+            threads=study.file.resources.threads,
+            cache=cache_directory(),
+            inputs={name: open_input(directory, name) for name in study.inputs},
+            progress=self._progress,
+        )
+
+    def interrupt(self) -> None:
+        """Ask for a stop, from a signal handler: at once where a model computes, else after what is being written."""
+        self.stopping = True
+        if self._simulating:
+            raise Interrupted("stopped")
+
+    def run(self) -> None:
+        """Simulate what is not finished, and write it.
+
+        Raises
+        ------
+        Interrupted
+            If asked to stop; what was finished is written.
+        StorageError
+            If it cannot be written; shards that were finished stay.
+        """
+        try:
+            for indices in self._pending():
+                if self.stopping:
+                    raise Interrupted("stopped")
+                self._run_batch(indices)
+                self._flush_when_due()
+        finally:
+            self._flush()
+            if len(self._written) > 1:
+                self._written = [merge(self._written, self.directory.shards, self._writer.stem)]
+
+    def _pending(self) -> Iterator[np.ndarray]:
+        """Indices of unfinished points, in batches."""
+        held = holdings(self.directory)
+        for start in range(self.start, self.stop, BLOCK * max(1, self.batch // BLOCK)):
+            stop = min(self.stop, start + BLOCK * max(1, self.batch // BLOCK))
+            indices = np.arange(start, stop)
+            if held:
+                done = finished(held, self.study.design.ids(start, stop), self.study.fingerprint, ok=self.retry_failed)
+                indices = indices[~done]
+            if len(indices):
+                points = self.study.design.block(int(indices[0]), int(indices[-1]) + 1)
+                self._offset, self._points = int(indices[0]), points
+            for first in range(0, len(indices), self.batch):
+                yield indices[first : first + self.batch]
+
+    def _run_batch(self, indices: np.ndarray) -> None:
+        first, last = int(indices[0]), int(indices[-1]) + 1
+        self.on_batch(first, last, len(indices))
+        if len(indices) == last - first:
+            points = self._points[first - self._offset : last - self._offset]
+        else:
+            points = self._points[indices - self._offset]
+        failed = self._simulate(points)
+        self.on_done(len(points), failed)
+
+    def _simulate(self, points: Points) -> int:
+        """Simulate a batch; where it fails, halve it until the guilty point is alone. Returns how many failed."""
+        watch = Stopwatch()
+        self._simulating = True
+        try:
+            outputs = compute(self.study, points, self.context)
+        except (Interrupted, KeyboardInterrupt, SystemExit):
+            raise
+        except Exception as error:
+            self._simulating = False
+            if len(points) > 1:
+                half = len(points) // 2
+                return self._simulate(points[:half]) + self._simulate(points[half:])
+            self._rows.add_failed(points, FAILED, describe(error), watch.read(), self.attempt, self._host)
+            return 1
+        finally:
+            self._simulating = False
+        self._rows.add(points, outputs, watch.read(), self.attempt, self._host)
+        return 0
+
+    def _progress(self, fraction: float) -> None:
+        del fraction
+        if self.stopping:
+            raise Interrupted("stopped")
+
+    def _flush_when_due(self) -> None:
+        if len(self._rows) >= BLOCK:
+            self._rows.move_to(self._writer)
+        if time.monotonic() - self._flushed_at > FLUSH_SECONDS or self._writer.bytes + self._rows.bytes > FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._rows.move_to(self._writer)
+        path = self._writer.flush()
+        if path is not None:
+            self._written.append(path)
+        self._flushed_at = time.monotonic()
+        self.on_flush()
+
+
+class _Rows:
+    """Finished points that wait to be handed to the writer; many small batches become one large one."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._clear()
+
+    def _clear(self) -> None:
+        self._points: list[Points] = []
+        self._records: dict[str, list[Any]] = {
+            name: [] for name in ("status", "error", "attempts", "wall_time", "cpu_time", "peak_memory", "host")
+        }
+        self._outputs: dict[str, list[Batch]] = {name: [] for name in self._layout.outputs}
+        self._n = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, points: Points, outputs: Mapping[str, Batch], cost: Cost, attempt: int, host: str) -> None:
+        """Points that went well."""
+        for name, parts in self._outputs.items():
+            batch = outputs[name]
+            parts.append(batch)
+            self.bytes += batch.nbytes if isinstance(batch, np.ndarray) else sum(item.nbytes for item in batch)
+        self._record(points, OK, "", cost, attempt, host)
+
+    def add_failed(self, points: Points, status: int, error: str, cost: Cost, attempt: int, host: str) -> None:
+        """Points that failed: a reason and blank outputs."""
+        for name, parts in self._outputs.items():
+            parts.append(self._layout.blank(name, len(points)))
+        self._record(points, status, error, cost, attempt, host)
+
+    def _record(self, points: Points, status: int, error: str, cost: Cost, attempt: int, host: str) -> None:
+        n = len(points)
+        self._n += n
+        self._points.append(points)
+        # a batch's cost is shared equally
+        row = (status, error, attempt, cost.wall / n, cost.cpu / n, cost.peak_memory, host)
+        for values, value in zip(self._records.values(), row, strict=True):
+            values.extend([value] * n)
+
+    def move_to(self, writer: ShardWriter) -> None:
+        """Hand everything to the writer."""
+        if not self._n:
+            return
+        records: dict[str, Any] = {
+            "id": np.array([id for points in self._points for id in points.ids], "S32"),
+            "replicate": np.concatenate([points.replicates for points in self._points]),
+            "seed": np.concatenate([points.seeds for points in self._points]),
+            **{name: np.array(values) for name, values in self._records.items()},
+        }
+        names = self._points[0].columns
+        parameters = {name: np.concatenate([points.columns[name] for points in self._points]) for name in names}
+        outputs = {name: _join(parts) for name, parts in self._outputs.items()}
+        self._clear()
+        writer.append(records, parameters, outputs)
+
+
+def _join(parts: Sequence[Batch]) -> Batch:
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate([np.asarray(part) for part in parts])
+    return [item for part in parts for item in part]
+
+
+def compute(study: Study, points: Points, context: Context) -> dict[str, Batch]:
+    """Outputs of a batch of points: the model's, then each stage's; only those that are kept.
+
+    Raises
+    ------
+    SimulationError
+        If the model or a stage gives other outputs than it declared.
+    """
+    data = simulate(study.model, study.model_layout, points, context)
+    for bound in study.stages:
+        options = {
+            name: str(value).removeprefix(INPUT) if name in bound.stage.inputs else value for name, value in bound.options.items()
+        }
+        added = bound.stage.apply(data, options, context)
+        for name, batch in added.items():
+            data[name] = _checked(study.all_outputs, name, batch, len(points), bound.stage.name)
+    return {name: data[name] for name in study.layout.outputs}
+
+
+def simulate(model: Model, layout: Layout, points: Points, context: Context) -> dict[str, Batch]:
+    """The model's outputs as batches, checked against its declaration."""
+    if model.batch is None:
+        [point] = points
+        _sane(model, point)
+        given = model.simulate(point, context)
+        outputs = {name: [value] if layout[name].ragged else np.asarray(value)[np.newaxis] for name, value in given.items()}
+    else:
+        outputs = dict(model.simulate(points, context))
+    for name in layout.outputs:
+        if name not in outputs:
+            raise SimulationError(f'{model.name} declares the output "{name}" but did not give it')
+    return {name: _checked(layout, name, batch, len(points), model.name) for name, batch in outputs.items()}
+
+
+def _sane(model: Model, point: Point) -> None:
+    complaint = model.check(point.values)
+    if complaint:
+        raise SimulationError(complaint)
+
+
+def _checked(layout: Layout, name: str, batch: Batch, n: int, maker: str) -> Batch:
+    output = layout[name]
+    if output.ragged:
+        if len(batch) != n:
+            raise SimulationError(f'{maker}: output "{name}" has {len(batch)} entries for {n} points')
+        return [np.asarray(item, output.dtype) for item in batch]
+    array = np.asarray(batch, output.dtype)
+    if array.shape != (n, *layout.shape(name)):
+        expected = ", ".join(f"{dim} {size}" for dim, size in zip(output.dims, layout.shape(name), strict=True)) or "one number"
+        raise SimulationError(
+            f'{maker}: output "{name}" has shape {array.shape[1:]} a point; declared: ({expected}) and {n} points, '
+            f"found {array.shape[:1]}"
+        )
+    return array
+
+
+def describe(error: Exception) -> str:
+    """One line for the results; the traceback goes to the log."""
+    traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HpcsimError) else f"{type(error).__name__}: {text}"
+
+
+def cache_directory() -> Path:
+    """Where compiled things are kept between runs: ``HPCSIM_CACHE``, or the user's cache folder."""
+    import os
+
+    given = os.environ.get("HPCSIM_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpcsim"
+
+
+def open_input(directory: StudyDirectory, name: str) -> Table:
+    """Results of another study, beside this one."""
+    return Table(directory.beside(name).results)

@@ -1,0 +1,151 @@
+"""A sweep: from a study to its results, whatever was finished before."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpcsim.directory import StudyDirectory
+from hpcsim.errors import Interrupted
+from hpcsim.models.model import Context
+from hpcsim.scheduler.executor import Job, get_executor
+from hpcsim.scheduler.plan import Plan, complete, plan
+from hpcsim.scheduler.provenance import describe
+from hpcsim.study import Study
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what happens.
+
+    Parameters
+    ----------
+    started : callable
+        ``started(study, plan)`` before tasks are started.
+    progressed : callable
+        ``progressed(points over, of these failed)``.
+    said : callable
+        A sentence for people.
+    """
+
+    started: Callable[[Study, Plan], None] = lambda study, plan: None
+    progressed: Callable[[int, int], None] = lambda done, failed: None
+    said: Callable[[str], None] = lambda text: None
+
+
+def sweep(
+    study: Study,
+    directory: StudyDirectory,
+    *,
+    on: str = "local",
+    workers: int | None = None,
+    retry_failed: bool = False,
+    listener: Listener | None = None,
+) -> Plan:
+    """Run what a study's directory does not hold yet, and collect it.
+
+    Parameters
+    ----------
+    study : Study
+    directory : StudyDirectory
+        Made when it is not there.
+    on : str
+        Name of the executor.
+    workers : int, optional
+        Tasks side by side.
+    retry_failed : bool
+        Simulate failed points again.
+    listener : Listener, optional
+
+    Returns
+    -------
+    Plan
+        As it was before the sweep.
+
+    Raises
+    ------
+    DirectoryError
+        If the directory holds another study.
+    Interrupted
+        If stopped by a signal; what was finished is collected.
+    """
+    listener = listener or Listener()
+    executor = get_executor(on)
+    for name in study.inputs:
+        _ensure_input(study, directory, name, on, workers, listener)
+    directory.open(study.to_toml(), study.recipe, study.name)
+    todo = plan(study, directory, retry_failed=retry_failed)
+    listener.started(study, todo)
+    if complete(study, directory) and not todo.left:
+        return todo
+    with _sigterm_as_interrupt():
+        try:
+            if todo.left:
+                if study.model.prepare:
+                    from hpcsim.scheduler.runner import cache_directory
+
+                    study.model.prepare(Context(cache=cache_directory()))
+                executor(
+                    Job(
+                        study,
+                        directory,
+                        todo,
+                        retry_failed=retry_failed,
+                        workers=workers,
+                        on_progress=listener.progressed,
+                        on_shards=lambda: gather(study, directory, listener, final=False),
+                        announce=listener.said,
+                    )
+                )
+        finally:
+            gather(study, directory, listener, final=True)
+    return todo
+
+
+def gather(study: Study, directory: StudyDirectory, listener: Listener | None = None, *, final: bool = True) -> None:
+    """Move finished points from shards into the results, and say what was set aside."""
+    from hpcsim.collector.collect import collect
+
+    report = collect(directory.path, final=final, provenance=_provenance(directory))
+    for path in report.damaged:
+        (listener or Listener()).said(f"damaged shard set aside: {path}; its points run again with the next command")
+    if final and directory.results.exists() and not plan(study, directory).left:
+        collect(directory.path, final=True, complete=study.completeness)
+
+
+def _provenance(directory: StudyDirectory) -> dict[str, str]:
+    return describe(directory.study.read_text(encoding="utf-8"), sys.argv, Path.cwd())
+
+
+def _ensure_input(
+    study: Study, directory: StudyDirectory, name: str, on: str, workers: int | None, listener: Listener
+) -> None:
+    """Run another study first, beside this one, when its results are not there yet."""
+    needed, place = study.input_study(name), directory.beside(name)
+    if not complete(needed, place):
+        listener.said(f"first {name}, which {study.name} needs")
+        sweep(needed, place, on=on, workers=workers, listener=listener)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """A scheduler's SIGTERM stops the sweep as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise Interrupted(f"stopped by {signal.Signals(number).name}; the same command goes on from there")
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+

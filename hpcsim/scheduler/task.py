@@ -1,0 +1,230 @@
+"""A task: one slice of the design, simulated by worker processes that may die.
+
+``hpcsim task STUDY K`` is this, and the only thing that an executor ever starts. It stays small (no numpy, no
+simulator), so that it survives what its worker does not: when a worker dies or takes too long, the points of
+that moment are tried again without company until the guilty one is alone, and that one is recorded as failed.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from hpcsim.directory import StudyDirectory
+from hpcsim.errors import Interrupted
+from hpcsim.scheduler.board import Board, Reading
+from hpcsim.scheduler.worker import TERMINATED, Order, environment
+
+#: How often a point is tried before a crash counts as its own fault.
+CRASHES = 2
+#: Seconds that a worker has to write what it has, after it was asked to stop. Slurm gives 30 by default.
+GRACE = 25.0
+#: Seconds between two looks at the worker.
+INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Points of this task that are over, and how many of them failed; `finished` when the task is."""
+
+    done: int
+    failed: int
+    finished: bool = False
+
+    def line(self) -> str:
+        """As a line of JSON, for whoever reads the task's standard output."""
+        return json.dumps({"done": self.done, "failed": self.failed, "finished": self.finished})
+
+    @classmethod
+    def parse(cls, line: str) -> Progress | None:
+        """Back from a line; None if it is something else."""
+        try:
+            return cls(**json.loads(line))
+        except (ValueError, TypeError):
+            return None
+
+
+class Task:
+    """Simulates the points ``start`` to ``stop`` of the study in a directory.
+
+    Parameters
+    ----------
+    directory : StudyDirectory
+    start, stop : int
+    time_limit : float, optional
+        Seconds for one point.
+    retry_failed : bool
+        Simulate failed points again.
+    on_progress : callable
+        Told how many points are over.
+    """
+
+    def __init__(
+        self,
+        directory: StudyDirectory,
+        start: int,
+        stop: int,
+        *,
+        time_limit: float | None = None,
+        retry_failed: bool = False,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self.directory, self.time_limit, self.retry_failed, self.on_progress = directory, time_limit, retry_failed, on_progress
+        first = Order(str(directory.path), start, stop, retry_failed=retry_failed)
+        self._orders = deque([first])
+        self._log_path = directory.logs / f"{start:09d}-{stop:09d}.log"
+        self._stop_asked = False
+        self._done = self._failed = 0
+
+    def run(self) -> int:
+        """Run until every point is finished; returns the exit code.
+
+        Raises
+        ------
+        Interrupted
+            If asked to stop by SIGTERM or SIGINT; what was finished is written.
+        """
+        self.directory.logs.mkdir(parents=True, exist_ok=True)
+        previous = {number: signal.signal(number, self._ask_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            with self._log_path.open("ab") as log:
+                while self._orders:
+                    code = self._work(self._orders.popleft(), log)
+                    if code:
+                        return code
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        self.on_progress(Progress(self._done, self._failed, finished=True))
+        return 0
+
+    def _ask_stop(self, number: int, frame: object) -> None:
+        del number, frame
+        self._stop_asked = True
+
+    def _work(self, order: Order, log: IO[bytes]) -> int:
+        """One worker, from its start to its end. Returns a code other than 0 when the task cannot go on."""
+        board = Board.create()
+        try:
+            worker = subprocess.Popen(
+                order.command(board),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                pass_fds=[board.descriptor],
+                start_new_session=True,
+            )
+            late = self._watch(worker, board)
+            reading = board.read()
+        finally:
+            board.close()
+        code = worker.returncode
+        # what a dead worker had finished but not written is done again
+        self._done += reading.written if code else reading.done
+        self._failed += reading.written_failed if code else reading.failed
+        if self._stop_asked:
+            raise Interrupted(f"task stopped after {self._done} points")
+        if code == 0:
+            return 0
+        if code > 0 and reading.start < 0:
+            # it said why before the first point: a wrong environment, a full disk
+            sys.stderr.write(self._tail())
+            return code
+        if code in (2, 3):
+            sys.stderr.write(self._tail())
+            return code
+        self._isolate(order, reading, code, late)
+        return 0
+
+    def _watch(self, worker: subprocess.Popen[bytes], board: Board) -> bool:
+        """Wait for the worker; end it when it is too late or a stop is asked. Returns whether it was too late."""
+        shown, late, asked_at = Reading(), False, 0.0
+        while True:
+            try:
+                worker.wait(INTERVAL)
+                return late
+            except subprocess.TimeoutExpired:
+                reading = board.read()
+            if (reading.done, reading.failed) != (shown.done, shown.failed):
+                shown = reading
+                self.on_progress(Progress(self._done + reading.done, self._failed + reading.failed))
+            if self.time_limit is not None and reading.start >= 0 and reading.done == shown.done:
+                late = late or reading.seconds > self.time_limit * reading.batch
+            if (late or self._stop_asked) and not asked_at:
+                asked_at = time.monotonic()
+                worker.send_signal(signal.SIGTERM)
+            if asked_at and time.monotonic() - asked_at > (GRACE if self._stop_asked else min(GRACE, 5.0)):
+                worker.kill()
+
+    def _isolate(self, order: Order, reading: Reading, code: int, late: bool) -> None:
+        """Try the points of the moment of death again, in smaller company; alone, they are guilty the second time."""
+        first, last = max(reading.start, order.start), max(reading.stop, order.start + 1)
+        self._orders.appendleft(replace(order, start=last, attempt=1))
+        if order.stop <= last:
+            self._orders.popleft()
+        if first > order.start:
+            # finished before the death, perhaps not yet written: the finished ones are skipped
+            self._orders.appendleft(replace(order, stop=first))
+        if reading.batch > 1:
+            half = (first + last) // 2
+            for start, stop in ((half, last), (first, half)):
+                self._orders.appendleft(replace(order, start=start, stop=stop, cap=-(-reading.batch // 2)))
+        elif late or order.attempt >= CRASHES:
+            self._give_up(replace(order, start=first, stop=last), code, late)
+        else:
+            self._orders.appendleft(replace(order, start=first, stop=last, cap=1, attempt=order.attempt + 1))
+
+    def _give_up(self, order: Order, code: int, late: bool) -> None:
+        """Record the points of an order as failed."""
+        from hpcsim.scheduler.failure import record_failure
+
+        if late:
+            reason = f"took longer than the limit of {self.time_limit:g} s for one point"
+        elif code < 0:
+            reason = f"the process died of {signal.Signals(-code).name}"
+        else:
+            reason = f"the process ended with exit code {code}"
+        last_words = self._tail(200).strip().splitlines()
+        if last_words and not late:
+            reason += f": {last_words[-1]}"
+        failed = record_failure(self.directory, order, reason, late=late)
+        self._done += failed
+        self._failed += failed
+        self.on_progress(Progress(self._done, self._failed))
+
+    def _tail(self, size: int = 2000) -> str:
+        """The end of the log."""
+        content = self._log_path.read_bytes()[-size:]
+        return content.decode(errors="replace")
+
+
+def run_task(path: Path, start: int, stop: int, *, retry_failed: bool = False, events: bool = False) -> int:
+    """Body of ``hpcsim task``: the study's time limit applies; `events` prints progress as lines of JSON."""
+    from hpcsim.study_file import read
+
+    directory = StudyDirectory(path.resolve())
+    # hpcsim wrote this file itself: the time is a number of seconds
+    text = str(read(directory.study).get("resources", {}).get("time", ""))
+    limit = float(text.split()[0]) if text else None
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if events and (progress.finished or now - last > 0.2):
+            last = now
+            print(progress.line(), flush=True)
+
+    return Task(directory, start, stop, time_limit=limit, retry_failed=retry_failed, on_progress=tell).run()
+
+
+__all__ = ["TERMINATED", "Progress", "Task", "run_task"]

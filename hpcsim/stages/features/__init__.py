@@ -1,0 +1,1 @@
+"""Stages that reduce signals and spikes to a few numbers."""

@@ -1,0 +1,1 @@
+"""Stages that predict what electrodes and sensors measure."""

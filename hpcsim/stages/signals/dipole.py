@@ -1,0 +1,196 @@
+"""Current dipole moment of a network: population spike counts convolved with spike-to-signal kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hpcsim.errors import ResultsError, nearest
+from hpcsim.models.model import Context
+from hpcsim.outputs import Batch, Coordinate, Layout, Output
+from hpcsim.space.parameter import Parameter
+from hpcsim.stages.stage import stage
+
+TIME = "time_dipole"
+UNIT = "nA um"
+#: Shortest signal that SciPy's zero-phase Chebyshev filter of order 8 can be run over, samples.
+SHORTEST = 28
+
+
+def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
+    """Check the counts; time of the dipole is every `decimate`-th bin of them."""
+    counts = layout[str(options["of"])]
+    if counts.ragged or len(counts.dims) != 2:
+        raise ResultsError(
+            f"signals.dipole: {counts.name} has dimensions {counts.dims}; expected a population and a time"
+        )
+    populations, time = (layout.coordinates[dim] for dim in counts.dims)
+    _check_populations(options, populations)
+    _check_time(options, time, counts.name)
+    coordinates = {TIME: Coordinate(time.values[:: _factor(options)], time.unit)}
+    outputs = [Output("dipole", (TIME,), UNIT, description="current dipole moment along z")]
+    if options["components"]:
+        coordinates["pathway"] = Coordinate(np.array(_pathways(options)))
+        outputs.append(Output("dipole_components", ("pathway", TIME), UNIT, description="dipole by pathway, post:pre"))
+    return Layout.of(outputs, coordinates)
+
+
+@stage(
+    "signals.dipole",
+    options=[
+        Parameter("kernel", "", description="study that made the kernels (study:NAME)"),
+        Parameter("of", "spike_counts", description="spike counts by population and time bin"),
+        Parameter("populations", ("E", "I"), description="names of the populations, in the order of the counts"),
+        Parameter("dt", 2.0**-4, "ms", (1e-6, None), description="width of a bin of the counts and of a lag"),
+        # above 13 SciPy advises to decimate in several steps
+        Parameter("decimate", 10, bounds=(1, 13), description="keep one sample in so many, low-pass filtered; 1: all"),
+        Parameter("components", False, description="also give the contribution of each pathway"),
+    ],
+    declare=_declare,
+    inputs=("kernel",),
+    engine="scipy",
+    requires=("scipy",),
+    source="Hagen et al. (2022) PLOS Comput Biol 18(9): e1010353",
+)
+def dipole(data: Mapping[str, Batch], options: Mapping[str, Any], context: Context) -> dict[str, Batch]:
+    """Current dipole moment of a network, from its spike counts and from the kernels of another study.
+
+    Parameters
+    ----------
+    data : mapping
+        The counts that option ``of`` names: shape (n_points, n_population, n_time), spikes a bin.
+    options : mapping
+        As declared.
+    context : Context
+        ``context.inputs[options["kernel"]]`` holds ``dipole_kernel``: one point, pathways named post:pre, nA um.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``dipole``, shape (n_points, n_time_dipole), nA um: over all pairs of populations, the sum of the counts of
+        the presynaptic one convolved with the kernel post:pre. With option ``components`` also
+        ``dipole_components``, shape (n_points, n_pathway, n_time_dipole).
+
+    Raises
+    ------
+    ResultsError
+        If the kernels are not of one point, do not cover all pathways, are not finite, or have another time step.
+    """
+    counts = np.asarray(data[str(options["of"])], dtype=np.float64)
+    kernels = _kernels(options, context)
+    factor = _factor(options)
+    if options["components"]:
+        parts = np.array([_decimated(_convolved(point, kernels), factor) for point in counts])
+        return {"dipole": parts.sum(axis=1), "dipole_components": parts}
+    # convolution is linear: kernels of one presynaptic population add up first, and are convolved once
+    n = counts.shape[1]
+    summed = kernels.reshape(n, n, -1).sum(axis=0)
+    return {"dipole": np.array([_decimated(_convolved(point, summed).sum(axis=0), factor) for point in counts])}
+
+
+def _kernels(options: Mapping[str, Any], context: Context) -> np.ndarray:
+    """Kernels of all pathways, shape (n_population**2, n_lag), nA um, in the order of `_pathways`."""
+    name = str(options["kernel"]).removeprefix("study:")
+    if name not in context.inputs:
+        raise ResultsError(
+            f'signals.dipole: there are no results of the study "{name}"; give option kernel = "study:NAME", '
+            f"where {nearest(name, context.inputs)}"
+        )
+    table = context.inputs[name]
+    values = np.asarray(table.array("dipole_kernel"))
+    if values.ndim != 3 or len(values) != 1:
+        raise ResultsError(
+            f'signals.dipole: dipole_kernel of the study "{name}" has shape {values.shape}; expected one point, '
+            "(1, n_pathway, n_lag); make a study of a single point for the kernel"
+        )
+    _check_lags(options, table.coordinate("lag"), name)
+    rows = {_text(pathway): row for pathway, row in zip(table.coordinate("pathway").values, values[0], strict=True)}
+    wanted = _pathways(options)
+    missing = [pathway for pathway in wanted if pathway not in rows]
+    if missing:
+        raise ResultsError(
+            f'signals.dipole: the study "{name}" has no kernel for {", ".join(missing)} (post:pre); '
+            f"it has {', '.join(rows)}, and the populations are {', '.join(_populations(options))}"
+        )
+    kernels = np.array([rows[pathway] for pathway in wanted], dtype=np.float64)
+    if not np.isfinite(kernels).all():
+        raise ResultsError(f'signals.dipole: the kernels of the study "{name}" are not finite; did its point fail?')
+    return kernels
+
+
+def _convolved(counts: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """Rows of kernels, with the counts of their presynaptic populations; lag 0 stays in its place."""
+    from scipy.signal import fftconvolve
+
+    # post:pre in this order: the presynaptic population changes fastest
+    rows = [fftconvolve(counts[i % len(counts)], kernel, mode="same") for i, kernel in enumerate(kernels)]
+    return np.array(rows)
+
+
+def _decimated(signal: np.ndarray, factor: int) -> np.ndarray:
+    """One sample in `factor` along the last axis, low-pass filtered without a delay."""
+    if factor == 1:
+        return signal
+    from scipy.signal import decimate
+
+    return np.asarray(decimate(signal, factor, axis=-1, zero_phase=True))
+
+
+def _check_populations(options: Mapping[str, Any], populations: Coordinate) -> None:
+    found = tuple(_text(name) for name in populations.values)
+    if found != _populations(options):
+        raise ResultsError(
+            f"signals.dipole: the counts have the populations {', '.join(found)}, and option populations names "
+            f"{', '.join(_populations(options))}; set it to those of the counts"
+        )
+
+
+def _check_time(options: Mapping[str, Any], time: Coordinate, name: str) -> None:
+    dt = float(options["dt"])
+    if time.unit != "ms" or len(time) < 2 or not np.allclose(np.diff(time.values), dt, rtol=1e-6, atol=0):
+        step = f"{time.values[1] - time.values[0]:g} {time.unit}" if len(time) > 1 else "unknown"
+        raise ResultsError(
+            f"signals.dipole: the bins of {name} are {step} wide, and option dt is {dt:g} ms; "
+            "set dt to the width of a bin"
+        )
+    if _factor(options) > 1 and len(time) < SHORTEST:
+        raise ResultsError(
+            f"signals.dipole: {name} has {len(time)} bins, too few to decimate (at least {SHORTEST}); set decimate = 1"
+        )
+
+
+def _check_lags(options: Mapping[str, Any], lag: Any, name: str) -> None:
+    dt = float(options["dt"])
+    lags = np.asarray(lag.values, dtype=np.float64)
+    if len(lags) < 2 or not np.allclose(np.diff(lags), dt, rtol=1e-6, atol=0):
+        step = lags[1] - lags[0] if len(lags) > 1 else np.nan
+        raise ResultsError(
+            f'signals.dipole: the kernels of the study "{name}" have steps of {step:g} ms and the counts of {dt:g} ms; '
+            "make both with the same dt"
+        )
+    if not np.allclose(lags, -lags[::-1], atol=1e-6 * dt):
+        raise ResultsError(
+            f'signals.dipole: the kernels of the study "{name}" have lags from {lags[0]:g} to {lags[-1]:g} ms; '
+            "expected as many before as after 0"
+        )
+
+
+def _pathways(options: Mapping[str, Any]) -> list[str]:
+    """Every pair of populations, post:pre."""
+    names = _populations(options)
+    return [f"{post}:{pre}" for post in names for pre in names]
+
+
+def _populations(options: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(options["populations"])
+
+
+def _factor(options: Mapping[str, Any]) -> int:
+    return int(options["decimate"])
+
+
+def _text(name: Any) -> str:
+    """A name as HDF5 or numpy may hold it."""
+    return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,472 @@
+"""A study: model, design, stages and what to keep, checked as a whole before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpcsim.assets import shipped_studies
+from hpcsim.directory import StudyDirectory, differences
+from hpcsim.errors import DirectoryError, HpcsimError, ModelError, Problem, ResultsError, SpaceError, StudyError, UnitError, nearest
+from hpcsim.models.model import Model
+from hpcsim.models.registry import MODELS, get_model
+from hpcsim.outputs import Layout
+from hpcsim.space.constraint import Constraint
+from hpcsim.space.design import Design
+from hpcsim.space.parameter import Parameter, Value
+from hpcsim.space.space import Space
+from hpcsim.stages.registry import get_stage
+from hpcsim.stages.stage import Stage
+from hpcsim.study_file import StudyFile, parse, read
+
+if TYPE_CHECKING:
+    from hpcsim.collector.results import Results
+
+#: Raised when the way from a study to its numbers changes (seeds, order of stages).
+FORMAT = 1
+#: How many points are looked at before anything runs.
+PROBED = 64
+INPUT = "study:"
+
+
+@dataclass(frozen=True)
+class BoundStage:
+    """A stage with its options."""
+
+    stage: Stage
+    options: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class BoundMethod:
+    """An inference method with its options."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+class Study:
+    """Model, design, stages, outputs to keep and seed.
+
+    Parameters
+    ----------
+    name : str
+        Also the name of its directory.
+    model : str or Model
+        A built-in name, an entry point of the group ``hpcsim.models``, ``package.module:name``, or a model.
+    space, fixed, design, outputs, resources : mapping
+        As the tables of a study file.
+    stages, inference : iterable of mapping
+        As the tables of a study file.
+    seed, replicates, preset, description
+        As in ``[study]``.
+
+    Raises
+    ------
+    StudyError
+        With every mistake at once.
+
+    Examples
+    --------
+    >>> import hpcsim
+    >>> study = hpcsim.Study("rates", "nest.hagen_lif", space={"J_ext": {"linspace": [26, 32, 50]}})
+    >>> len(study.design), study.design.point(0)["J_ext"]
+    (50, 26.0)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: str | Model,
+        *,
+        space: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        design: Mapping[str, Any] | None = None,
+        stages: Iterable[Mapping[str, Any]] = (),
+        outputs: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
+        inference: Iterable[Mapping[str, Any]] = (),
+        seed: int = 0,
+        replicates: int = 1,
+        preset: str = "",
+        description: str = "",
+    ) -> None:
+        head = {"name": name, "seed": seed, "replicates": replicates, "preset": preset, "description": description}
+        tables = {
+            "study": {**head, "model": model if isinstance(model, str) else _reference(model)},
+            "space": dict(space or {}),
+            "fixed": dict(fixed or {}),
+            "design": dict(design or {}),
+            "stages": [dict(item) for item in stages],
+            "outputs": dict(outputs or {}),
+            "resources": dict(resources or {}),
+            "inference": [dict(item) for item in inference],
+        }
+        self._check(parse(tables, name), name, None if isinstance(model, str) else model, Path.cwd())
+
+    @classmethod
+    def load(cls, where: str | Path) -> Study:
+        """A study from a TOML file, a study's directory, or the bare name of a shipped one.
+
+        Raises
+        ------
+        StudyError
+            If there is none, or with every mistake in it.
+        """
+        path = find(where)
+        study = cls.__new__(cls)
+        study._check(parse(read(path), str(where)), str(where), None, path.resolve().parent)
+        return study
+
+    # -- checking -----------------------------------------------------------------------------
+
+    def _check(self, file: StudyFile, source: str, model: Model | None, folder: Path) -> None:
+        self.file, self.source, self.folder = file, source, folder
+        self.name, self.seed = file.study.name, file.study.seed
+        problems: list[Problem] = []
+        try:
+            self.model = model or get_model(file.study.model)
+        except ModelError as error:
+            raise StudyError([Problem("study.model", str(error))], source) from None
+        self._check_space(problems)
+        self._check_resources(problems)
+        self.stages = tuple(self._bind_stages(problems))
+        self.methods = tuple(self._bind_methods(problems))
+        if not problems:
+            self._check_points(problems)
+        if not problems:
+            self._check_outputs(problems)
+        if problems:
+            raise StudyError(problems, source)
+
+    def _check_space(self, problems: list[Problem]) -> None:
+        head, design = self.file.study, self.file.design
+        preset: Mapping[str, Value] = {}
+        if head.preset:
+            if head.preset in self.model.presets:
+                preset = self.model.presets[head.preset]
+            else:
+                hint = nearest(head.preset, self.model.presets)
+                problems.append(Problem("study.preset", f'the model {self.model.name} has no preset "{head.preset}"', hint))
+        try:
+            self.space = Space.from_tables(self.model.parameters, self.file.space, self.file.fixed, presets=preset)
+        except StudyError as error:
+            problems += error.problems
+            return
+        try:
+            self.design = Design(
+                self.space,
+                method=design.method,
+                n=design.n,
+                seed=self.seed,
+                replicates=head.replicates,
+                constraint=Constraint(design.constraint) if design.constraint else None,
+                block=design.block,
+                model=self.model.name,
+            )
+        except SpaceError as error:
+            problems.append(Problem("design", str(error)))
+
+    def _check_resources(self, problems: list[Problem]) -> None:
+        self.time_limit: float | None = None
+        self.memory: float | None = None
+        wanted = self.file.resources
+        for key, text, unit in (("time", wanted.time, "s"), ("memory", wanted.memory, "MB")):
+            if text:
+                try:
+                    value = float(Parameter(key, 1.0, unit, (1e-3, None)).resolve(text))  # type: ignore[arg-type]
+                    setattr(self, "time_limit" if key == "time" else "memory", value)
+                except (UnitError, SpaceError) as error:
+                    problems.append(Problem(f"resources.{key}", str(error)))
+
+    def _bind_stages(self, problems: list[Problem]) -> Iterable[BoundStage]:
+        for number, table in enumerate(self.file.stages):
+            key = f"stages[{number}]"
+            try:
+                stage = get_stage(str(table.get("use", "")))
+            except ModelError as error:
+                problems.append(Problem(f"{key}.use", str(error)))
+                continue
+            yield BoundStage(stage, resolve_options(stage.options, table, key, problems))
+
+    def _bind_methods(self, problems: list[Problem]) -> Iterable[BoundMethod]:
+        from hpcsim.inference.method import get_method
+
+        for number, table in enumerate(self.file.inference):
+            key = f"inference[{number}]"
+            try:
+                method = get_method(str(table.get("use", "")))
+            except ModelError as error:
+                problems.append(Problem(f"{key}.use", str(error)))
+                continue
+            try:
+                options = method.complete({name: value for name, value in table.items() if name != "use"})
+            except StudyError as error:
+                problems += [replace(problem, key=f"{key}.{problem.key}") for problem in error.problems]
+                continue
+            yield BoundMethod(method.name, options)
+
+    def _check_points(self, problems: list[Problem]) -> None:
+        """Look at points spread over the design: do they make sense, and have all the same shapes?"""
+        last = len(self.design) - 1
+        probes = sorted({round(k * last / (PROBED - 1)) for k in range(PROBED)})
+        points = [self.design.point(index) for index in probes]
+        wrong = [(index, text) for index, point in zip(probes, points, strict=True) if (text := self.model.check(point.values))]
+        # a few points of a sampled design may be impossible: they become failed rows
+        if wrong and (not self.space.sampled or len(wrong) == len(points)):
+            problems.append(Problem("space", f"point {wrong[0][0]}: {wrong[0][1]}"))
+            return
+        good = [point for point in points if not self.model.check(point.values)]
+        self.model_layout = self.model.layout(good[0].values)
+        for point in good[1:]:
+            other = self.model.layout(point.values)
+            for name, coordinate in self.model_layout.coordinates.items():
+                if not other.coordinates[name].same(coordinate):
+                    varying = ", ".join(key for key in point.values if point.values[key] != good[0].values[key])
+                    problems.append(
+                        Problem("space", f'the dimension "{name}" differs between points, with {varying}', "one study, one shape")
+                    )
+                    return
+
+    def _check_outputs(self, problems: list[Problem]) -> None:
+        layout = self.model_layout
+        for number, bound in enumerate(self.stages):
+            try:
+                layout = layout.union(bound.stage.declare(bound.options, layout))
+            except (ResultsError, UnitError) as error:
+                problems.append(Problem(f"stages[{number}]", str(error)))
+                return
+        names = self.file.outputs.keep or tuple(layout.outputs)
+        for name in names:
+            if name not in layout:
+                problems.append(Problem("outputs.keep", f'there is no output "{name}"', nearest(name, layout.outputs)))
+        if not problems:
+            self.all_outputs, self.layout = layout, layout.select(dict.fromkeys(names))
+
+    # -- what made the numbers ------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the studies whose results the stages use."""
+        names = (str(bound.options[option]) for bound in self.stages for option in bound.stage.inputs)
+        return tuple(dict.fromkeys(name.removeprefix(INPUT) for name in names if name))
+
+    def input_study(self, name: str) -> Study:
+        """The study of that name: beside this one's file, or shipped."""
+        beside = self.folder / f"{name}.toml"
+        return Study.load(beside if beside.exists() else name)
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """Everything that the numbers depend on, apart from the values of the varying parameters."""
+        design = self.file.design
+        return {
+            "format": FORMAT,
+            "model": self.model.name,
+            "model_version": self.model.version,
+            "seed": self.seed,
+            "threads": self.file.resources.threads,
+            "fixed": {name: _jsonable(value) for name, value in self.space.fixed.items()},
+            "sampling": (
+                {
+                    "method": design.method,
+                    "constraint": design.constraint,
+                    "block": (design.block or design.n) if design.method == "lhs" else 0,
+                    "space": {name: str(kind) for name, kind in sorted(self.space.sampled.items())},
+                }
+                if self.space.sampled
+                else {}
+            ),
+            "identity": dict(self.model.identity()),
+            "stages": {
+                f"{number}": {
+                    "use": bound.stage.name,
+                    "version": bound.stage.version,
+                    "options": {name: _jsonable(value) for name, value in bound.options.items()},
+                }
+                for number, bound in enumerate(self.stages)
+            },
+            "keep": list(self.layout.outputs),
+            "versions": self.versions,
+            "inputs": {name: self._input_recipe(name) for name in self.inputs},
+        }
+
+    def _input_recipe(self, name: str) -> str:
+        """Identity of an input: the one that this directory was made with, or else that of its study."""
+        held = self.file.recipe.get("inputs", {})
+        return str(held[name]) if name in held else self.input_study(name).completeness
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the distributions that the model and the stages name."""
+        names = {*self.model.requires, *(name for bound in self.stages for name in bound.stage.requires)}
+        return {name: _version(name) for name in sorted(names)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the recipe; finished points are used again when id and fingerprint agree."""
+        return _digest(self.recipe)
+
+    @cached_property
+    def completeness(self) -> str:
+        """Digest of the recipe and the design: results that carry it hold every point."""
+        return _digest([self.fingerprint, self.design.digest])
+
+    @cached_property
+    def columns(self) -> tuple[Parameter, ...]:
+        """Parameters as columns of the results: lists have the length that they have in this study."""
+        fixed = self.space.fixed
+        return tuple(
+            replace(parameter, default=fixed[parameter.name]) if isinstance(fixed.get(parameter.name), tuple) else parameter
+            for parameter in self.model.parameters
+        )
+
+    # -- using it ---------------------------------------------------------------------------------
+
+    def to_toml(self) -> str:
+        """The study as it was checked, with every default written out."""
+        import tomli_w
+
+        tables = self.file.model_dump(exclude_none=True)
+        tables["study"]["preset"] = ""
+        tables["fixed"] = {name: _plain(value) for name, value in self.space.fixed.items() if name not in self.file.space}
+        tables["stages"] = [
+            {"use": bound.stage.name, **{name: _plain(value) for name, value in bound.options.items()}} for bound in self.stages
+        ]
+        tables["inference"] = [
+            {"use": bound.name, **{name: _plain(value) for name, value in bound.options.items() if value is not None}}
+            for bound in self.methods
+        ]
+        tables["outputs"]["keep"] = list(self.layout.outputs)
+        if self.time_limit is not None:
+            tables["resources"]["time"] = f"{self.time_limit!r} s"
+        tables["recipe"] = self.recipe
+        return tomli_w.dumps(tables)
+
+    def verify(self, directory: StudyDirectory) -> None:
+        """Check that this environment makes the numbers that the directory holds.
+
+        Raises
+        ------
+        DirectoryError
+            With every difference, such as another version of a simulator.
+        """
+        different = differences(directory.recipe(), self.recipe)
+        if different:
+            raise DirectoryError(
+                f"{directory.path}: this environment would make other numbers than those already there:\n"
+                + "\n".join(f"  {line}" for line in different)
+            )
+
+    def directory(self, path: str | Path | None = None) -> StudyDirectory:
+        """Where it runs: ``runs/<name>`` unless another folder is named."""
+        return StudyDirectory(Path(path) if path is not None else Path("runs") / self.name)
+
+    def run(self, on: str = "local", directory: str | Path | None = None, **options: Any) -> Results:
+        """Run what is not finished yet, collect it, and infer.
+
+        Parameters
+        ----------
+        on : str
+            Name of the executor: ``inline`` or ``local``.
+        directory : path, optional
+            ``runs/<name>`` by default.
+        **options
+            As of :func:`hpcsim.scheduler.sweep.sweep`.
+
+        Returns
+        -------
+        Results
+        """
+        from hpcsim.collector.results import Results
+        from hpcsim.report.study import infer
+        from hpcsim.scheduler.sweep import sweep
+
+        place = self.directory(directory)
+        sweep(self, place, on=on, **options)
+        if self.methods:
+            infer(self, place)
+        return Results(place.results)
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name}: {self.model.name}, {len(self.design)} points, keeps {', '.join(self.layout.outputs)}>"
+
+
+def find(where: str | Path) -> Path:
+    """The file of a study: a path, a study's directory, or the bare name of a shipped study.
+
+    Raises
+    ------
+    StudyError
+        If there is none.
+    """
+    path = Path(where)
+    if path.is_dir() and (path / "study.toml").exists():
+        return path / "study.toml"
+    if path.is_file():
+        return path
+    shipped = shipped_studies()
+    if str(where) in shipped:
+        return shipped[str(where)]
+    raise StudyError([Problem(str(where), "there is no such file, directory or shipped study", nearest(str(where), shipped))])
+
+
+def resolve_options(options: Iterable[Parameter], table: Mapping[str, Any], key: str, problems: list[Problem]) -> dict[str, Value]:
+    """Options of a stage or method from a table of a study file; mistakes are added to `problems`."""
+    known = {option.name: option for option in options}
+    values = {name: option.default for name, option in known.items()}
+    for name, given in table.items():
+        if name == "use":
+            continue
+        if name not in known:
+            problems.append(Problem(f"{key}.{name}", f"{table['use']} has no such option", nearest(name, known)))
+            continue
+        try:
+            values[name] = known[name].resolve(given)
+        except (UnitError, SpaceError) as error:
+            problems.append(Problem(f"{key}.{name}", str(error)))
+    return values
+
+
+def _reference(model: Model) -> str:
+    """A name under which another process finds a model; its own name when there is none."""
+    if model.name in MODELS.names() and MODELS.get(model.name) is model:
+        return model.name
+    module = model.simulate.__module__
+    for attribute, value in vars(sys.modules.get(module, object)).items():
+        if value is model:
+            return f"{module}:{attribute}"
+    return model.name
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _jsonable(value: Any) -> Any:
+    # 1 and 1.0 are the same value, so they must be the same text
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return [_jsonable(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+__all__ = ["BoundMethod", "BoundStage", "HpcsimError", "Layout", "Study", "find"]

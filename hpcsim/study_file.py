@@ -1,0 +1,132 @@
+"""The sections of a study file: which keys there are, their types and defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hpcsim.errors import Problem, StudyError, nearest
+
+
+class Section(BaseModel):
+    """A table of the study file; a key that it does not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(Section):
+    """``[study]``."""
+
+    # a name becomes a folder and a part of job names: no spaces, no shell characters
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}$")
+    model: str = Field(min_length=1)
+    preset: str = ""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    replicates: int = Field(default=1, ge=1)
+    description: str = ""
+
+
+class DesignSection(Section):
+    """``[design]``."""
+
+    method: Literal["grid", "random", "sobol", "halton", "lhs"] = "grid"
+    n: int | None = None
+    block: int | None = None
+    constraint: str = ""
+
+
+class OutputsSection(Section):
+    """``[outputs]``; an empty list keeps everything."""
+
+    keep: tuple[str, ...] = ()
+
+
+class ResourcesSection(Section):
+    """``[resources]``, for one point; without a time, a point may take as long as it likes."""
+
+    threads: int = Field(default=1, ge=1)
+    ranks: int = Field(default=1, ge=1)
+    time: str = ""
+    memory: str = ""
+    task_size: int | None = Field(default=None, ge=1)
+
+
+class StudyFile(Section):
+    """A whole study file."""
+
+    study: StudySection
+    design: DesignSection = DesignSection()
+    space: dict[str, Any] = Field(default_factory=dict)
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    stages: list[dict[str, Any]] = Field(default_factory=list)
+    outputs: OutputsSection = OutputsSection()
+    resources: ResourcesSection = ResourcesSection()
+    inference: list[dict[str, Any]] = Field(default_factory=list)
+    #: what made the numbers; written by hpcsim into a study's directory, not by hand
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+def parse(tables: Mapping[str, Any], source: str) -> StudyFile:
+    """Check the sections of a study.
+
+    Raises
+    ------
+    StudyError
+        With every mistake: the key, what was found, what is allowed.
+    """
+    try:
+        return StudyFile.model_validate(dict(tables))
+    except ValidationError as error:
+        raise StudyError([_problem(dict(item)) for item in error.errors()], source) from None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be read, or is not TOML (with line and column).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError([Problem(str(path), f"cannot be read: {error.strerror}")], "study") from None
+    except UnicodeDecodeError:
+        raise StudyError([Problem("file", "is not UTF-8 text")], str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError([Problem("file", f"is not TOML: {error}")], str(path)) from None
+
+
+def _problem(item: dict[str, Any]) -> Problem:
+    """Pydantic's words for a mistake, in ours."""
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    found = item.get("input")
+    match item["type"]:
+        case "extra_forbidden":
+            return Problem(key, "there is no such key", nearest(location[-1], _keys(location[:-1])))
+        case "missing":
+            return Problem(key, "is missing", "give it a value")
+        case "string_pattern_mismatch":
+            return Problem(
+                key,
+                f"found {found!r}; a name starts with a letter or digit and has letters, digits, dots, dashes and underscores",
+            )
+        case "literal_error":
+            allowed = str(item["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            return Problem(key, f"found {found!r}, allowed: {', '.join(allowed)}", nearest(str(found), allowed))
+        case _:
+            return Problem(key, f"found {found!r}: {str(item['msg'])[0].lower()}{str(item['msg'])[1:]}")
+
+
+def _keys(location: list[str]) -> list[str]:
+    """The keys that a section knows."""
+    section: Any = StudyFile
+    for part in location:
+        section = section.model_fields[part].annotation
+    return [name for name in section.model_fields if name != "recipe"]

@@ -1,0 +1,124 @@
+"""Kernels against published numbers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpcsim.errors import SimulationError
+from hpcsim.models.model import Context, Point
+from hpcsim.models.neuron.kernel import MECHANISMS, kernel
+from hpcsim.models.neuron.mechanisms import neuron_interpreter
+
+# three contacts in place of 13: their integrals take most of the time
+CONTACTS = (500.0, 200.0, 0.0)
+
+
+def _kernels(cache: Path, **changes: object) -> dict[str, np.ndarray]:
+    values = {**kernel.defaults(), "contacts": CONTACTS, **changes}
+    assert kernel.check(values) == ""
+    layout = kernel.layout(values)
+    found = kernel.simulate(Point(values, "0" * 32, 0, 0), Context(cache=cache))
+    for name, array in found.items():
+        assert array.shape == layout.shape(name)
+    return dict(found)
+
+
+def _lags(**changes: object) -> np.ndarray:
+    return kernel.layout({**kernel.defaults(), **changes}).coordinates["lag"].values
+
+
+@pytest.fixture(scope="module")
+def default_kernels(neuron_cache: Path) -> dict[str, np.ndarray]:
+    """Kernels at all defaults."""
+    return _kernels(neuron_cache)
+
+
+def test_reference_table(default_kernels: dict[str, np.ndarray]):
+    """Linear Ih, n_ext 465/160: minimum (nA um), lag of the extremum (ms) and sum of each pathway post:pre."""
+    moments = dict(zip(["E:E", "E:I", "I:E", "I:I"], default_kernels["dipole_kernel"], strict=True))
+    expected = {
+        "E:E": (-390.153, 5.44, -38347.85),
+        "I:E": (-28.720, 2.81, -1736.57),
+        "E:I": (-9920.384, 3.31, -1260388.0),
+        "I:I": (-139.314, 2.38, -11421.11),
+    }
+    for pathway, (minimum, lag, total) in expected.items():
+        moment = moments[pathway]
+        assert moment.min() == pytest.approx(minimum, rel=1e-4)
+        assert _lags()[np.abs(moment).argmax()] == pytest.approx(lag, abs=0.01)
+        assert moment.sum() == pytest.approx(total, rel=1e-4)
+    assert moments["E:E"].max() == pytest.approx(12.933, rel=1e-4)
+
+
+def test_published_frozen_kernels(neuron_cache: Path):
+    """Hagen et al. (2022), frozen, 50 ms: peak moment (nA um), its sum times dt, peak potential (mV) and its lag."""
+    found = _kernels(neuron_cache, **kernel.presets["hagen2022_lif"], lag_max=50.0)
+    expected = [
+        (-394.33, -2906.3, 3.442e-3, 0, 2.750),
+        (-9934.7, -71345, 3.354e-2, 2, 2.875),
+        (-27.60, -107.4, 1.695e-4, 1, 2.812),
+        (-139.28, -653.1, 8.055e-4, 1, 2.375),
+    ]
+    for moment, potential, (peak, integral, height, contact, lag) in zip(
+        found["dipole_kernel"], found["lfp_kernel"], expected, strict=True
+    ):
+        assert moment.min() == pytest.approx(peak, rel=1e-3)
+        assert moment.sum() * 2**-4 == pytest.approx(integral, rel=1e-3)
+        where = np.unravel_index(np.abs(potential).argmax(), potential.shape)
+        assert np.abs(potential).max() == pytest.approx(height, rel=1e-3)
+        assert (where[0], _lags(lag_max=50.0)[where[1]]) == (contact, pytest.approx(lag, abs=0.01))
+
+
+def test_kernels_are_causal(default_kernels: dict[str, np.ndarray]):
+    """Nothing happens before the spike."""
+    before = _lags() <= 0
+    assert not default_kernels["dipole_kernel"][:, before].any()
+    assert not default_kernels["lfp_kernel"][:, :, before].any()
+
+
+def test_late_spike_gives_the_same_bits(neuron_cache: Path, default_kernels: dict[str, np.ndarray]):
+    """The membrane is at rest from the start, so that the spike need not be late."""
+    later = _kernels(neuron_cache, t_X=400.0, contacts=(0.0,))
+    np.testing.assert_array_equal(later["dipole_kernel"], default_kernels["dipole_kernel"])
+
+
+def test_everything_is_cleaned(default_kernels: dict[str, np.ndarray]):
+    """No section stays."""
+    assert not list(neuron_interpreter().allsec())
+
+
+def test_sections_of_somebody_else_are_refused(neuron_cache: Path):
+    """The library would silently delete them."""
+    stray = neuron_interpreter().Section(name="stray")
+    with pytest.raises(SimulationError, match="stray"):
+        kernel.simulate(Point(kernel.defaults(), "0" * 32, 0, 0), Context(cache=neuron_cache))
+    assert [section.name() for section in neuron_interpreter().allsec()] == ["stray"]
+    del stray
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dt": 0.05}, "power of two"),
+        ({"lag_max": 100.01}, "multiples of dt"),
+        ({"t_X": 50.0}, "must not be less than lag_max"),
+        ({"tau_rise_EI": 9.0}, "tau_rise_EI must be less"),
+        ({"position_mean_II": (0.0, 1.0)}, "position_mean_II, .* equal lengths"),
+        ({"sections_IE": ("axon",)}, "allowed are soma, dend, apic"),
+    ],
+)
+def test_values_that_make_no_sense_together(change: dict[str, object], message: str):
+    """Each gets a sentence."""
+    assert re.search(message, kernel.check({**kernel.defaults(), **change}))
+
+
+def test_declaration():
+    """Defaults pass their own checks; the files of the mechanisms are part of the identity."""
+    for parameter in kernel.parameters:
+        assert parameter.resolve(parameter.default) == parameter.default
+    assert sorted(kernel.identity()) == sorted(f"{name}.mod" for name in MECHANISMS)
+    assert kernel.layout({}).shape("lfp_kernel") == (4, 13, 3201)

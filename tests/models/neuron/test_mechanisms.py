@@ -1,0 +1,144 @@
+"""Mechanisms: compiled once, loaded once, and what they compute."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import sleep
+
+import numpy as np
+import pytest
+
+from hpcsim import assets
+from hpcsim.errors import SimulationError
+from hpcsim.models.neuron import mechanisms
+
+
+@pytest.fixture
+def own_mod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of mechanisms that a test may write."""
+    folder = tmp_path / "mod"
+    folder.mkdir()
+    monkeypatch.setattr(assets, "folder", lambda name: folder)
+    return folder
+
+
+def test_identity_is_of_the_content(own_mod: Path):
+    """Another file is another identity, and other files do not matter."""
+    (own_mod / "a.mod").write_text("one")
+    first = mechanisms.identity(["a"])
+    (own_mod / "b.mod").write_text("other")
+    assert mechanisms.identity(["a"]) == first
+    (own_mod / "a.mod").write_text("two")
+    assert mechanisms.identity(["a"])["a.mod"] != first["a.mod"]
+
+
+def test_unknown_mechanism_names_the_nearest():
+    """The message helps."""
+    with pytest.raises(SimulationError, match='no mechanism "Exp2Syn".*did you mean "Exp2SynI"'):
+        mechanisms.sources(["Exp2Syn"])
+
+
+def test_compiler_words_reach_the_user(own_mod: Path, tmp_path: Path):
+    """A mechanism that does not compile gives what the compiler said, and leaves no library."""
+    (own_mod / "broken.mod").write_text("NEURON { SUFFIX broken RANGE } STATE {")
+    with pytest.raises(SimulationError, match=r"could not compile broken.mod \(exit code \d+\):(.|\n)*rror"):
+        mechanisms.library(["broken"], tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("libnrnmech*"))
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["lock"]
+
+
+def test_many_at_once_compile_once(own_mod: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Tasks that start together wait for the first one and take its library."""
+    (own_mod / "a.mod").write_text("one")
+    calls: list[Path] = []
+
+    def compile_slowly(files: list[Path], target: Path) -> None:
+        calls.append(target)
+        sleep(0.1)
+        target.write_bytes(b"library")
+
+    monkeypatch.setattr(mechanisms, "_compile", compile_slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: mechanisms.library(["a"], tmp_path), range(4)))
+    assert len(calls) == 1
+    assert found == {calls[0]}
+    (own_mod / "a.mod").write_text("two")
+    assert mechanisms.library(["a"], tmp_path) not in found
+
+
+def test_mechanisms_of_somebody_else_are_refused(neuron_cache: Path, monkeypatch: pytest.MonkeyPatch):
+    """A mechanism that NEURON has from elsewhere may be another one; loading it twice ends the process."""
+    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    monkeypatch.setattr(mechanisms, "_loaded", set())
+    with pytest.raises(SimulationError, match="already knows Exp2SynI, Ih_linearized from elsewhere"):
+        mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+
+
+def test_living_sections_are_refused_and_own_ones_removed():
+    """Sections of another model would change the result."""
+    with mechanisms.empty_session() as h:
+        celsius = h.celsius
+        h.celsius = 34
+        own = h.Section(name="own")
+    assert not list(h.allsec())
+    assert h.celsius == celsius
+    stray = h.Section(name="stray")
+    with pytest.raises(SimulationError, match="already holds 1 section.*stray"), mechanisms.empty_session():
+        pass
+    del own, stray
+    assert not list(h.allsec())
+
+
+def test_synapse_current(neuron_cache: Path):
+    """A weight of 0.5 nA peaks at -0.5 nA, tau1 tau2 / (tau2 - tau1) log(tau2 / tau1) after the event."""
+    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    with mechanisms.empty_session() as h:
+        h.load_file("stdrun.hoc")
+        section = h.Section(name="soma")
+        synapse = h.Exp2SynI(section(0.5))
+        synapse.tau1, synapse.tau2 = 0.5, 2.0
+        event = h.NetStim()
+        event.number, event.start = 1, 1.0
+        connection = h.NetCon(event, synapse, 0, 0, 0.5)
+        current, time = h.Vector().record(synapse._ref_i), h.Vector().record(h._ref_t)
+        h.dt = 2.0**-8
+        h.finitialize(-65)
+        while h.t < 10:
+            h.fadvance()
+        i, t = current.as_numpy().copy(), time.as_numpy().copy()
+        del connection, event, synapse, current, time, section
+    t_peak = 0.5 * 2.0 / 1.5 * np.log(4)
+    assert i.min() == pytest.approx(-0.5, rel=1e-4)
+    assert t[i.argmin()] == pytest.approx(1 + t_peak, abs=2.0**-7)
+    late = t > 8
+    assert np.polyfit(t[late], np.log(-i[late]), 1)[0] == pytest.approx(-1 / 2.0, rel=1e-2)
+
+
+def test_linearised_Ih_follows_the_full_current(neuron_cache: Path):
+    """For small steps of voltage the linear current is the derivative of g w (v - ehcn), at once and later."""
+    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    rest, step, gbar, ehcn = -65.0, 1e-3, 0.002, -45.0
+
+    def w(v: float) -> float:
+        alpha, beta = 0.00643 * (v + 154.9) / (np.exp((v + 154.9) / 11.9) - 1), 0.193 * np.exp(v / 33.1)
+        return float(alpha / (alpha + beta))
+
+    with mechanisms.empty_session() as h:
+        h.load_file("stdrun.hoc")
+        section = h.Section(name="soma")
+        section.insert("Ih_linearized")
+        section.gbar_Ih_linearized, section.vrest_Ih_linearized, section.ehcn_Ih_linearized = gbar, rest, ehcn
+        clamp = h.SEClamp(section(0.5))
+        clamp.rs, clamp.dur1, clamp.amp1 = 1e-9, 1e9, rest + step
+        h.dt = 0.1
+        h.finitialize(rest + step)
+        at_once = section(0.5).i_Ih_linearized
+        while h.t < 2000:
+            h.fadvance()
+        later = section(0.5).i_Ih_linearized
+        del clamp, section
+    slope = (w(rest + 1e-4) * (rest + 1e-4 - ehcn) - w(rest - 1e-4) * (rest - 1e-4 - ehcn)) / 2e-4
+    assert at_once == pytest.approx(gbar * w(rest) * step, rel=1e-5)
+    assert later == pytest.approx(gbar * slope * step, rel=1e-4)
