@@ -38,15 +38,16 @@ INPUT = "study:"
 
 @dataclass(frozen=True)
 class BoundStage:
-    """A stage with its options."""
+    """A stage with its options, and the name under which the study found it."""
 
+    use: str
     stage: Stage
     options: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class BoundMethod:
-    """An inference method with its options."""
+    """An inference method with its options, and the name under which the study found it."""
 
     name: str
     options: Mapping[str, Any]
@@ -194,7 +195,7 @@ class Study:
             except ModelError as error:
                 problems.append(Problem(f"{key}.use", str(error)))
                 continue
-            yield BoundStage(stage, resolve_options(stage.options, table, key, problems))
+            yield BoundStage(str(table["use"]), stage, resolve_options(stage.options, table, key, problems))
 
     def _bind_methods(self, problems: list[Problem]) -> Iterable[BoundMethod]:
         from hpcsim.inference.method import get_method
@@ -211,7 +212,7 @@ class Study:
             except StudyError as error:
                 problems += [replace(problem, key=f"{key}.{problem.key}") for problem in error.problems]
                 continue
-            yield BoundMethod(method.name, options)
+            yield BoundMethod(str(table["use"]), options)
 
     def _check_points(self, problems: list[Problem]) -> None:
         """Look at points spread over the design: do they make sense, and have all the same shapes?"""
@@ -338,7 +339,7 @@ class Study:
         tables["study"]["preset"] = ""
         tables["fixed"] = {name: _plain(value) for name, value in self.space.fixed.items() if name not in self.file.space}
         tables["stages"] = [
-            {"use": bound.stage.name, **{name: _plain(value) for name, value in bound.options.items()}} for bound in self.stages
+            {"use": bound.use, **{name: _plain(value) for name, value in bound.options.items()}} for bound in self.stages
         ]
         tables["inference"] = [
             {"use": bound.name, **{name: _plain(value) for name, value in bound.options.items() if value is not None}}

@@ -16,7 +16,7 @@ from hpcsim.collector.table import Table
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
-class Stream(Dataset[Pair]):
+class Stream(Dataset[Pair]):  # type: ignore[misc]  # torch is not followed by mypy
     """Pairs (parameters, outputs) of some points.
 
     Parameters

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import h5py
 import numpy as np
 
+from hpcsim.collector.column import POINT
 from hpcsim.collector.ids import Ids
-from hpcsim.collector.schema import ID_BYTES, OK, POINT, RESULTS_FORMAT, SHARD_FORMAT
+from hpcsim.collector.schema import ID_BYTES, OK, RESULTS_FORMAT, SHARD_FORMAT
 from hpcsim.errors import HpcsimError, ResultsError, nearest
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 
@@ -52,9 +52,7 @@ class Table:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -133,7 +131,8 @@ class Table:
 
     def piece(self, name: str) -> int:
         """How many rows of a column to read at once: whole blocks, a few MiB."""
-        row = max(1, int(np.prod(self.dataset(name).shape[1:]))) * self.dataset(name).dtype.itemsize
+        dataset = self.dataset(name)
+        row = max(1, int(np.prod(dataset.shape[1:]) * dataset.dtype.itemsize))
         return max(1, min(SCAN_ROWS, _PIECE_BYTES // row) // self.block) * self.block
 
     def batch(self, name: str, start: int, stop: int) -> Batch:

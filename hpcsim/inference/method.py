@@ -72,15 +72,15 @@ class ResultsLike(Protocol):
     def features(self, outputs: Sequence[str]) -> DataFrame:
         """Named columns of the points that are ok, sorted by id."""
 
-    def theta(self, names: Sequence[str]) -> DataFrame:
-        """Parameters of the points that are ok, sorted by id."""
+    def theta(self, names: Sequence[str] | None = None) -> DataFrame:
+        """Parameters (all without names) of the points that are ok, sorted by id; a list has a column an entry."""
 
     def __len__(self) -> int:
         """How many points, failed ones included."""
 
 
 def varying(results: ResultsLike) -> list[str]:
-    """Names of the numeric parameters that have more than one value among the points that are ok.
+    """Columns of ``results.theta()`` that are numbers with more than one value.
 
     Parameters
     ----------
@@ -91,8 +91,13 @@ def varying(results: ResultsLike) -> list[str]:
     list of str
         In the order of the results.
     """
-    theta = results.theta(list(results.parameters.columns))
+    theta = results.theta()
     return [str(name) for name in theta.columns if theta[name].dtype.kind in "iuf" and theta[name].nunique() > 1]
+
+
+def unit_of(results: ResultsLike, column: str) -> str:
+    """Unit of a column of features or parameters: that of its output or parameter, or an empty text."""
+    return results.units.get(column) or results.units.get(column.split(".")[0], "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import Problem, ResultsError, StudyError, nearest
-from hpcsim.inference.method import Finding, Options, ResultsLike, installed_versions, method, varying, write_text
+from hpcsim.inference.method import (
+    Finding,
+    Options,
+    ResultsLike,
+    installed_versions,
+    method,
+    unit_of,
+    varying,
+    write_text,
+)
 from hpcsim.space.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -223,7 +232,7 @@ def regression(results: ResultsLike, options: Options, directory: Path, seed: in
     if untested := int((scores.tested == 0).sum()):
         notes.append(f"{untested} points were in no test part, so they are not in the figure; more splits would help.")
 
-    units = {name: results.units.get(name, "") for name in theta.columns}
+    units = {name: unit_of(results, name) for name in theta.columns}
     try:
         Regression(fitted, tuple(features.columns), tuple(theta.columns), units, _versions(results)).save(directory)
     except ResultsError as error:  # the errors stand; only the model is lost, and the reader is told
@@ -253,10 +262,10 @@ def _data(
     if not of:
         raise ResultsError('inference.regression: the option "of" is empty; name the outputs to infer from')
     features = results.features(list(of))
-    names = list(targets) or varying(results)
-    if not names:
+    theta = results.theta(targets) if targets else results.theta()[varying(results)]
+    if theta.empty:
         raise ResultsError(f"{results.path}: no numeric parameter varies among the points that are ok")
-    theta = results.theta(names).loc[features.index]
+    theta = theta.loc[features.index]
     finite = np.isfinite(_numbers(features))
     counts = Counter({name: int(n) for name, n in zip(features.columns, (~finite).sum(axis=0), strict=True) if n})
     notes = [f"{n} points left out: {status}." for status, n in results.counts.items() if n and status != "ok"]

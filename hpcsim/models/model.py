@@ -65,7 +65,7 @@ class Points(Sequence[Point]):
                 name: column[index].item() if isinstance(column[index], np.generic) else column[index]
                 for name, column in self.columns.items()
             }
-            return Point(values, self.ids[index], int(self.replicates[index]), int(self.seeds[index]))
+            return Point(values, self.ids[int(index)], int(self.replicates[index]), int(self.seeds[index]))
         return Points(
             {name: column[index] for name, column in self.columns.items()},
             [str(id) for id in np.asarray(self.ids)[index]],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import ResultsError
-from hpcsim.inference.method import ResultsLike, varying
+from hpcsim.inference.method import ResultsLike, unit_of, varying
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -224,17 +224,17 @@ def sweep_overview(results: ResultsLike, features: DataFrame) -> Figure:
         )
     every = len(features)
     features = features.iloc[:: _stride(every)]
-    theta = results.theta(names).loc[features.index].to_numpy(float)
+    theta = results.theta().loc[features.index, names].to_numpy(float)
     failures = results.failures
     known = all(name in failures.columns for name in names)
     failed = failures[names].to_numpy(float) if known else np.empty((0, len(names)))
     figure, axes = canvas(features.shape[1], columns=min(4, features.shape[1]), size=(3.4, 2.9))
     draw = _over_one if len(names) == 1 else _over_two
     for ax, column in zip(axes, features.columns, strict=True):
-        unit = results.units.get(str(column)) or results.units.get(str(column).split(".")[0], "")
+        unit = unit_of(results, str(column))
         draw(ax, theta, failed, features[column].to_numpy(float), str(column), unit)
-        label(ax, with_unit(names[0], results.units.get(names[0], "")), "", str(column))
-        second = with_unit(names[1], results.units.get(names[1], "")) if len(names) == 2 else pretty_unit(unit)
+        label(ax, with_unit(names[0], unit_of(results, names[0])), "", str(column))
+        second = with_unit(names[1], unit_of(results, names[1])) if len(names) == 2 else pretty_unit(unit)
         label(ax, ax.get_xlabel(), second)
     if len(features) < every:
         figure.supxlabel(f"{len(features)} of {every} points drawn", fontsize=8, color=INK)

@@ -54,8 +54,11 @@ class FakeResults:
                 raise ResultsError(f'the output "{name}" is no feature')
         return pd.concat([self.outputs[name] for name in outputs], axis=1).loc[self._ok]
 
-    def theta(self, names: Sequence[str]) -> pd.DataFrame:
-        return self.parameters[list(names)].loc[self._ok]
+    def theta(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        columns = list(self.parameters.columns)
+        # as in real results, a list is named as a whole and has a column an entry
+        chosen = columns if names is None else [c for name in names for c in columns if c.split(".")[0] == name]
+        return self.parameters[chosen].loc[self._ok]
 
     def __len__(self) -> int:
         return len(self.parameters)

@@ -75,6 +75,15 @@ def test_only_what_varies_is_inferred_unless_named(tmp_path: Path) -> None:
         run(gaussian(60), tmp_path, targets=["solver"])
 
 
+def test_a_list_is_a_target_an_entry(tmp_path: Path) -> None:
+    results = gaussian(40, 2)
+    results.parameters = results.parameters.rename(columns={"theta_0": "pair.0", "theta_1": "pair.1"})
+    results.units = {"pair": "mV"}
+    for targets in ([], ["pair"]):
+        run(results, tmp_path, targets=targets)
+        assert load_regression(tmp_path).units == {"pair.0": "mV", "pair.1": "mV"}
+
+
 def test_targets_of_different_units_have_no_common_error(tmp_path: Path) -> None:
     results = gaussian(60, 2)
     results.units = {"theta_0": "nA", "theta_1": "ms"}

@@ -72,8 +72,8 @@ def _check_signal(options: Mapping[str, Any], layout: Layout) -> None:
         )
     if not options["frequency_min"] < options["frequency_max"] <= rate / 2:
         raise ResultsError(
-            f"features.quality: frequencies from {options['frequency_min']:g} to {options['frequency_max']:g} Hz do not "
-            f"fit to a sampling rate of {rate:g} Hz; the highest is at most half of it"
+            f"features.quality: frequencies from {options['frequency_min']:g} to {options['frequency_max']:g} Hz do "
+            f"not fit to a sampling rate of {rate:g} Hz; the highest is at most half of it"
         )
     if len(time) * 1000 / rate < options["segment"]:
         raise ResultsError(

@@ -35,7 +35,7 @@ def test_identity_is_of_the_content(own_mod: Path):
 
 def test_unknown_mechanism_names_the_nearest():
     """The message helps."""
-    with pytest.raises(SimulationError, match='no mechanism "Exp2Syn".*did you mean "Exp2SynI"'):
+    with pytest.raises(SimulationError, match=r'no mechanism "Exp2Syn".*did you mean "Exp2SynI"'):
         mechanisms.sources(["Exp2Syn"])
 
 
@@ -85,7 +85,7 @@ def test_living_sections_are_refused_and_own_ones_removed():
     assert not list(h.allsec())
     assert h.celsius == celsius
     stray = h.Section(name="stray")
-    with pytest.raises(SimulationError, match="already holds 1 section.*stray"), mechanisms.empty_session():
+    with pytest.raises(SimulationError, match=r"already holds 1 section.*stray"), mechanisms.empty_session():
         pass
     del own, stray
     assert not list(h.allsec())

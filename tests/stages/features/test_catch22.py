@@ -77,7 +77,7 @@ def test_subset_by_name_in_the_order_that_was_asked_for():
 
 def test_unknown_name_is_refused_with_the_nearest():
     """A name of version 0.4 is none of 1.0."""
-    with pytest.raises(ResultsError, match='"CO_FirstMin_a".*did you mean "CO_FirstMin_ac"'):
+    with pytest.raises(ResultsError, match=r'"CO_FirstMin_a".*did you mean "CO_FirstMin_ac"'):
         catch22.declare(_options(names=("CO_FirstMin_a",)), _layout())
 
 

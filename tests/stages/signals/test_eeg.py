@@ -29,7 +29,7 @@ def _layout(**changes: Any) -> Layout:
 def _run(context: Context | None = None, **changes: Any) -> np.ndarray:
     options = _options(**changes)
     layout = eeg.declare(options, _layout())
-    (name, values), = eeg.apply({"dipole": MOMENT}, options, context or Context()).items()
+    ((name, values),) = eeg.apply({"dipole": MOMENT}, options, context or Context()).items()
     assert np.shape(values)[1:] == layout.shape(name)
     return np.asarray(values)
 
@@ -85,20 +85,11 @@ def test_radial_dipole_is_silent_in_a_spherical_head():
 
 def test_head_model_is_computed_once(monkeypatch: pytest.MonkeyPatch):
     """The memo holds the gains; other options are another head."""
-    from hpcsim.stages.signals import eeg as module
-
     context = Context()
     first = _run(context)
-    monkeypatch.setattr(module_of_eeg(module), "_gains", lambda options: np.full(1, 7.0))
+    monkeypatch.setattr("hpcsim.stages.signals.eeg._gains", lambda options: np.full(1, 7.0))
     np.testing.assert_array_equal(_run(context), first)
     np.testing.assert_array_equal(_run(context, orientation=(1.0, 0.0, 0.0))[:, 0], 7 * MOMENT)
-
-
-def module_of_eeg(module: Any) -> Any:
-    """The module, where the stage of the same name may hide it."""
-    import sys
-
-    return sys.modules["hpcsim.stages.signals.eeg"] if not hasattr(module, "_gains") else module
 
 
 @pytest.mark.parametrize(
