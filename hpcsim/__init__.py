@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpcsim.collector.results import open_results as open  # noqa: A004
+    from hpcsim.collector.results import open_results as open
     from hpcsim.errors import HpcsimError
     from hpcsim.models.model import Context, Model, Point, Points, model
     from hpcsim.outputs import Coordinate, Output

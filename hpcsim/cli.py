@@ -34,7 +34,9 @@ def run(
     study: StudyArgument,
     directory: DirectoryOption = None,
     on: Annotated[str, typer.Option(help="Executor: inline or local.")] = "local",
-    workers: Annotated[int | None, typer.Option(min=1, help="Tasks side by side. [default: one a core]", show_default=False)] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Tasks side by side. [default: one a core]", show_default=False)
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Simulate failed points again.")] = False,
 ) -> None:
     """Run what is not finished yet, collect it, infer, and write the report."""
@@ -45,7 +47,7 @@ def run(
     checked = Study.load(study)
     place = _place(checked, study, directory)
     with ProgressListener() as listener:
-        before = sweep(checked, place, on=on, workers=workers, retry_failed=retry_failed, listener=listener)
+        before = sweep(checked, place, on=on, workers=workers, retry_failed=retry_failed, listener=listener.listener())
     print_outcome(place)
     if checked.methods and (before.left or not place.report.exists()):
         from hpcsim.report.study import infer

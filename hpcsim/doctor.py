@@ -96,7 +96,8 @@ def _mpi() -> Finding:
     if launcher is None and not own.exists():
         return Finding("MPI", "missing", "only for simulations that do not fit one process", "pip install mpich mpi4py")
     if own.exists() and launcher is not None and Path(launcher).resolve() != own.resolve():
-        return Finding("MPI", "wrong", f"mpiexec is {launcher}, but this environment has {own}", f'put "{own.parent}" first in PATH')
+        remedy = f'put "{own.parent}" first in PATH'
+        return Finding("MPI", "wrong", f"mpiexec is {launcher}, but this environment has {own}", remedy)
     return Finding("MPI", "ok", f"{launcher or own}: {_first_line([str(launcher or own), '--version'])}")
 
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpcsim.assets import shipped_studies
 from hpcsim.directory import StudyDirectory, differences
-from hpcsim.errors import DirectoryError, HpcsimError, ModelError, Problem, ResultsError, SpaceError, StudyError, UnitError, nearest
+from hpcsim.errors import DirectoryError, ModelError, Problem, ResultsError, SpaceError, StudyError, UnitError, nearest
 from hpcsim.models.model import Model
 from hpcsim.models.registry import MODELS, get_model
-from hpcsim.outputs import Layout
 from hpcsim.space.constraint import Constraint
 from hpcsim.space.design import Design
 from hpcsim.space.parameter import Parameter, Value
@@ -215,7 +214,7 @@ class Study:
             yield BoundMethod(str(table["use"]), options)
 
     def _check_points(self, problems: list[Problem]) -> None:
-        """Look at points spread over the design: do they make sense, and have all the same shapes?"""
+        """Look at points spread over the design: do they make sense, and have all the same shape."""
         last = len(self.design) - 1
         probes = sorted({round(k * last / (PROBED - 1)) for k in range(PROBED)})
         points = [self.design.point(index) for index in probes]
@@ -416,10 +415,13 @@ def find(where: str | Path) -> Path:
     shipped = shipped_studies()
     if str(where) in shipped:
         return shipped[str(where)]
-    raise StudyError([Problem(str(where), "there is no such file, directory or shipped study", nearest(str(where), shipped))])
+    problem = Problem(str(where), "there is no such file, directory or shipped study", nearest(str(where), shipped))
+    raise StudyError([problem])
 
 
-def resolve_options(options: Iterable[Parameter], table: Mapping[str, Any], key: str, problems: list[Problem]) -> dict[str, Value]:
+def resolve_options(
+    options: Iterable[Parameter], table: Mapping[str, Any], key: str, problems: list[Problem]
+) -> dict[str, Value]:
     """Options of a stage or method from a table of a study file; mistakes are added to `problems`."""
     known = {option.name: option for option in options}
     values = {name: option.default for name, option in known.items()}
@@ -470,4 +472,4 @@ def _digest(content: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-__all__ = ["BoundMethod", "BoundStage", "HpcsimError", "Layout", "Study", "find"]
+__all__ = ["BoundMethod", "BoundStage", "Study", "find"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from hpcsim.scheduler.sweep import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from hpcsim.study import Study
 
 console = Console(highlight=False)
+#: Seconds between two lines of progress where the output is no terminal.
+LOG_EVERY = 60.0
 
 
 class _Rate(ProgressColumn):
@@ -48,7 +53,12 @@ class ProgressListener:
             speed_estimate_period=3600,
         )
         self._bar: Any = None
-        self._before = 0
+        self._name, self._before, self._total = "", 0, 0
+        self._printed_at = time.monotonic()
+
+    def listener(self) -> Listener:
+        """As a sweep wants it."""
+        return Listener(self.started, self.progressed, self.said)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -61,7 +71,7 @@ class ProgressListener:
 
     def started(self, study: Study, plan: Plan) -> None:
         """A bar for a study that begins."""
-        self._before = plan.done
+        self._name, self._before, self._total = study.name, plan.done, plan.total
         if plan.left:
             self._bar = self._progress.add_task(study.name, total=plan.total, completed=plan.done, note="")
 
@@ -70,6 +80,10 @@ class ProgressListener:
         if self._bar is not None:
             note = f"[red]{failed} failed" if failed else ""
             self._progress.update(self._bar, completed=self._before + done, note=note)
+        # a bar that nobody sees: a line a minute for logs
+        if not console.is_terminal and time.monotonic() - self._printed_at > LOG_EVERY:
+            self._printed_at = time.monotonic()
+            self.said(f"{self._name}: {self._before + done:,} of {self._total:,} points, {failed:,} failed")
 
     def said(self, text: str) -> None:
         """Print a line above the bar."""
@@ -165,8 +179,8 @@ def print_findings(findings: Iterable[Finding], place: StudyDirectory) -> None:
         console.print(finding.title, style="bold", markup=False)
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, value in finding.metrics.items():
-            text = "  ".join(f"{key} {number:.4g}" for key, number in value.items()) if isinstance(value, dict) else f"{value:.4g}"
-            table.add_row(Text(name), Text(text))
+            numbers = value.items() if isinstance(value, dict) else [("", value)]
+            table.add_row(Text(name), Text(", ".join(f"{key} {number:.4g}".strip() for key, number in numbers)))
         console.print(table)
         for note in finding.notes:
             console.print(note, markup=False)

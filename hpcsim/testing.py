@@ -1,4 +1,4 @@
-"""A check that authors of models can run on their own: does it keep the contract?"""
+"""A check that authors of models can run on their own: that it keeps the contract."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
-def installed_versions(names: Sequence[str]) -> dict[str, str]:
+def installed(names: Sequence[str]) -> dict[str, str]:
     """Versions of those of the distributions that are installed."""
     found = {}
     for name in names:

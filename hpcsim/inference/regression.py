@@ -16,16 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import Problem, ResultsError, StudyError, nearest
-from hpcsim.inference.method import (
-    Finding,
-    Options,
-    ResultsLike,
-    installed_versions,
-    method,
-    unit_of,
-    varying,
-    write_text,
-)
+from hpcsim.inference.method import Finding, Options, ResultsLike, installed, method, unit_of, varying, write_text
 from hpcsim.space.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -176,7 +167,7 @@ def load_regression(
         raise ResultsError(f"{directory}: model.skops is not the file that model.json describes; fit it again")
     if features is not None:
         _check_names(list(features), names, f"{directory}: the features")
-    found = {**installed_versions(FEATURE_LIBRARIES), **(versions or {}), **installed_versions(LIBRARIES)}
+    found = {**installed(FEATURE_LIBRARIES), **(versions or {}), **installed(LIBRARIES)}
     for library in (*LIBRARIES, *FEATURE_LIBRARIES):
         if library in stored and library in found and stored[library] != found[library]:
             raise ResultsError(
@@ -455,4 +446,4 @@ def _figures(scores: _Scores, theta: DataFrame, units: Mapping[str, str], direct
 def _versions(results: ResultsLike) -> dict[str, str]:
     """Versions of what fitted the model (installed) and of what computed the features (from the results)."""
     features = {name: str(results.versions[name]) for name in FEATURE_LIBRARIES if name in results.versions}
-    return {**features, **installed_versions((*LIBRARIES, "numpy"))}
+    return {**features, **installed((*LIBRARIES, "numpy"))}

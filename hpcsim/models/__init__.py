@@ -1,1 +1,1 @@
-
+"""Simulators: what a model is, and those that ship with hpcsim."""

@@ -93,6 +93,8 @@ class Context:
         Where compiled things may be kept between runs.
     inputs : mapping of str to Table
         Results of other studies, by the name of the study (:class:`hpcsim.collector.table.Table`).
+    layout : Layout
+        Of all outputs of the study, with the coordinates of their dimensions: time steps, names of populations.
     communicator : object
         The MPI communicator of this task, or None.
     progress : callable
@@ -105,6 +107,7 @@ class Context:
     threads: int = 1
     cache: Path = Path()
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout = field(default_factory=Layout)
     communicator: Any = None
     progress: Callable[[float], None] = _ignore
     memo: dict[Any, Any] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-
+"""From a study to finished points: plans, tasks, executors."""

@@ -58,7 +58,8 @@ class Tasks:
         code = task.wait()
         if code and not self.stopping.is_set():
             kind = StorageError if code == StorageError.exit_code else HpcsimError
-            raise kind(words or f"the task of points {start} to {stop} ended with exit code {code}; see {self.job.directory.logs}")
+            place = self.job.directory.logs
+            raise kind(words or f"the task of points {start} to {stop} ended with exit code {code}; see {place}")
         return time.monotonic() - began
 
     def _stop_when_asked(self, task: subprocess.Popen[str]) -> None:
@@ -88,8 +89,11 @@ def _run(key: int, start: int, stop: int) -> float:
 
 def run_local(job: Job) -> None:
     """Run the tasks on the cores of this machine, under a Dask cluster whose dashboard shows them."""
+    import dask
     from dask.distributed import Client, LocalCluster
 
+    # its sampling of the waiting threads would cost more than everything else here
+    dask.config.set({"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "2s"})
     threads = job.study.file.resources.threads
     workers = job.workers or max(1, cores() // threads)
     tasks = Tasks(job)
@@ -101,11 +105,12 @@ def run_local(job: Job) -> None:
             threads_per_worker=workers,
             processes=False,
             dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             silence_logs=50,
         ) as cluster,
         Client(cluster) as client,
     ):
-        job.announce(f"dashboard {cluster.dashboard_link}")
+        job.announce(f"dashboard http://127.0.0.1:{cluster.scheduler.services['dashboard'].port}/status")
         _RUNNING[id(tasks)] = tasks
         try:
             _submit_all(client, tasks, slices, workers)
@@ -141,13 +146,12 @@ def _submit_all(client: Any, tasks: Tasks, slices: Slices, workers: int) -> None
 
 def _finished(running: dict[Any, tuple[int, int]]) -> list[Any]:
     """Futures that are done; waits a little when none is."""
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline:
-        done = [future for future in running if future.done()]
-        if done:
-            return done
-        time.sleep(0.02)
-    return []
+    from dask.distributed import wait
+
+    try:
+        return list(wait(list(running), timeout=0.5, return_when="FIRST_COMPLETED").done)
+    except TimeoutError:
+        return []
 
 
 def _stop(tasks: Tasks, client: Any) -> None:

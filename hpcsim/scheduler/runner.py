@@ -107,6 +107,7 @@ class Runner:
             threads=study.file.resources.threads,
             cache=cache_directory(),
             inputs={name: open_input(directory, name) for name in study.inputs},
+            layout=study.all_outputs,
             progress=self._progress,
         )
 
@@ -262,9 +263,11 @@ class _Rows:
 
 
 def _join(parts: Sequence[Batch]) -> Batch:
-    if all(isinstance(part, np.ndarray) for part in parts):
-        return np.concatenate([np.asarray(part) for part in parts])
-    return [item for part in parts for item in part]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == len(parts):
+        return np.concatenate(arrays)
+    ragged: list[np.ndarray] = [item for part in parts for item in part]
+    return ragged
 
 
 def compute(study: Study, points: Points, context: Context) -> dict[str, Batch]:

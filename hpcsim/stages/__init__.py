@@ -1,1 +1,1 @@
-
+"""Pure functions from outputs to more outputs: signals and features."""

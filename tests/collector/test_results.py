@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_rows import toy_id, write_shard
 
 from hpcsim.collector.collect import collect
 from hpcsim.collector.results import Results, open_results
 from hpcsim.errors import ResultsError
-from toy_rows import toy_id, write_shard
 
 N = 2200
 FAILED = {3: 1, 7: 2, 2100: 3}

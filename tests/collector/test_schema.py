@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toy_rows import toy_schema
 
 from hpcsim.collector.schema import Schema, blank_rows
 from hpcsim.errors import ResultsError
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
-from toy_rows import toy_schema
 
 
-def layout(n: int = 4, name: str = "y") -> Layout:
-    return Layout.of([Output(name, ("time",), "mV")], {"time": Coordinate(np.arange(float(n)), "ms")})
+def layout(n: int = 4, name: str = "y", step: float = 1.0) -> Layout:
+    return Layout.of([Output(name, ("time",), "mV")], {"time": Coordinate(np.arange(n) * step, "ms")})
 
 
 @pytest.mark.parametrize(("values", "block"), [(1, 1024), (512, 128), (2**16, 1), (2**20, 1)])
@@ -32,7 +32,7 @@ def test_digest_sees_all_that_must_agree() -> None:
         Schema(schema.parameters, layout(5)),
         Schema(schema.parameters, layout(name="z")),
         replace(schema, level=0),
-        Schema(schema.parameters, Layout.of([Output("y", ("time",), "mV")], {"time": Coordinate(np.arange(4.0) / 3, "ms")})),
+        Schema(schema.parameters, layout(step=0.3)),
     ]
     assert Schema((Parameter("a", 7.0, "nA", (0.0, 9.0)),), layout()).digest == schema.digest
     assert len({schema.digest, *(other.digest for other in others)}) == 1 + len(others)

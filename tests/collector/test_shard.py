@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from toy_rows import HEADER, append, check_rows, numbers_of, toy_id, toy_schema, write_shard
 
 from hpcsim.collector.schema import Schema
 from hpcsim.collector.shard import ShardWriter, merge, shard_files, verify
@@ -19,7 +20,8 @@ from hpcsim.collector.table import Table
 from hpcsim.errors import ResultsError, ShardError, StorageError
 from hpcsim.outputs import Layout, Output
 from hpcsim.space.parameter import Parameter
-from toy_rows import HEADER, append, check_rows, numbers_of, toy_id, toy_schema, write_shard
+
+NUMBERS = ("replicate", "seed", "status", "attempts", "wall_time", "cpu_time", "peak_memory")
 
 
 def test_rows_come_back(tmp_path: Path) -> None:
@@ -49,8 +51,7 @@ def test_level_zero_stores_the_same_rows(tmp_path: Path) -> None:
 def test_long_errors_are_cut_between_letters(tmp_path: Path) -> None:
     schema = Schema((), Layout.of([Output("y")]))
     writer = ShardWriter(tmp_path, schema, HEADER, "t")
-    numbers = ("replicate", "seed", "status", "attempts", "wall_time", "cpu_time", "peak_memory")
-    records = {**{name: [1] for name in numbers}, "id": [toy_id(1)], "error": ["x" + "é" * 300], "host": ["h" * 99]}
+    records = {**{name: [1] for name in NUMBERS}, "id": [toy_id(1)], "error": ["x" + "é" * 300], "host": ["h" * 99]}
     writer.append(records, {}, {"y": np.zeros(1)})
     path = writer.flush()
     assert path is not None
@@ -61,7 +62,7 @@ def test_long_errors_are_cut_between_letters(tmp_path: Path) -> None:
 
 def test_a_word_is_never_cut(tmp_path: Path) -> None:
     writer = ShardWriter(tmp_path, Schema((Parameter("word", "a", choices=("a", "bc")),), Layout()), HEADER, "t")
-    records = dict.fromkeys(writer._needs["record"], [0])
+    records = {name: [0] for name in writer._needs["record"]}
     writer.append({**records, "id": ["0" * 32]}, {"word": ["abc"]}, {})
     with pytest.raises(ResultsError, match="parameter word: 'abc' has 3 bytes, at most 2 fit"):
         writer.flush()
@@ -164,7 +165,7 @@ def test_a_row_is_cheap(tmp_path: Path) -> None:
     writer = ShardWriter(tmp_path, schema, HEADER, "t")
     n = 10_000
     ids, numbers = [toy_id(i) for i in range(n)], np.arange(n)
-    columns = dict.fromkeys(("replicate", "seed", "status", "attempts", "wall_time", "cpu_time", "peak_memory"), numbers)
+    columns = dict.fromkeys(NUMBERS, numbers)
     start = time.process_time()
     for i in range(0, n, 50):
         part = slice(i, i + 50)

@@ -7,10 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from toy_rows import check_rows, toy_id, toy_schema, write_shard
 
 from hpcsim.collector.table import Table, finished
 from hpcsim.errors import ResultsError
-from toy_rows import check_rows, toy_id, toy_schema, write_shard
 
 
 def ids(numbers: range) -> np.ndarray:

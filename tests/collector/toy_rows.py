@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,13 +94,14 @@ def append(writer: ShardWriter, numbers: Sequence[int], status: Sequence[int] | 
         "pair": [(i, -i) for i in r],
         "switch": r % 3 == 0,
     }
-    shapes = {name: writer.schema.layout.shape(name) for name in ("y", "eeg", "catch22")}
-    outputs = {
-        name: r.reshape(-1, *(1,) * len(shape)) * np.ones(shape) * np.where(states, np.nan, 1).reshape(-1, *(1,) * len(shape))
-        for name, shape in shapes.items()
-    }
-    spikes = [np.full(i % 4, i * 1.0) for i in r]
-    writer.append(records, parameters, {**outputs, "spike_times": spikes, "spike_ids": [s.astype("i4") for s in spikes]})
+    value = np.where(states, np.nan, r)
+    outputs: dict[str, Any] = {}
+    for name in ("y", "eeg", "catch22"):
+        shape = writer.schema.layout.shape(name)
+        outputs[name] = value.reshape(-1, *(1,) * len(shape)) * np.ones(shape)
+    outputs["spike_times"] = [np.full(i % 4, i * 1.0) for i in r]
+    outputs["spike_ids"] = [spikes.astype("i4") for spikes in outputs["spike_times"]]
+    writer.append(records, parameters, outputs)
 
 
 def check_rows(table: Table) -> None:

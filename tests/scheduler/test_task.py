@@ -131,7 +131,7 @@ def test_two_copies_of_a_task_do_no_harm(tmp_path):
 
 
 def test_files_are_few(tmp_path):
-    study, directory = prepare(tmp_path, n=500)
+    _, directory = prepare(tmp_path, n=500)
     Task(directory, 0, 500).run()
     files = [path for folder in (directory.shards, directory.logs) for path in folder.iterdir()]
     assert len(files) <= 3

@@ -1,1 +1,1 @@
-
+"""Models of NEST."""

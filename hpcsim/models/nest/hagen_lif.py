@@ -81,6 +81,7 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 OUTPUTS = (
     Output("rate", ("population",), "Hz", description="spikes a neuron and second after the transient"),
+    Output("population_size", ("population",), "", "int32", description="number of neurons"),
     Output("spike_counts", ("population", "time_bin"), "", "int32", description="spikes of a population in each time step"),
     *(
         output
@@ -114,7 +115,8 @@ PRESETS: dict[str, dict[str, Value]] = {
 
 
 def _bins(p: Mapping[str, Any]) -> int:
-    return round((p["tstop"] - p["transient"]) / p["dt"])
+    steps: float = (p["tstop"] - p["transient"]) / p["dt"]
+    return round(steps)
 
 
 def coordinates(p: Mapping[str, Any]) -> dict[str, Coordinate]:
@@ -179,7 +181,7 @@ def build(nest: Any, p: Mapping[str, Any]) -> Network:
         drive = nest.Create("poisson_generator", params={"rate": p["nu_ext"] * p[f"n_ext_{population}"]})
         nest.Connect(drive, neurons[population], syn_spec={"weight": p["J_ext"], "delay": p["delay_ext"]})
     for pair in PATHWAYS:
-        post, pre = pair
+        post, pre = pair[0], pair[1]
         rule = {"rule": "pairwise_bernoulli", "p": min(1.0, p[f"C_{pair}"] / p["scale"])}
         nest.Connect(neurons[pre], neurons[post], rule, _synapses(nest, p, pair))
     return Network(neurons, recorders)
@@ -250,6 +252,7 @@ def _read(network: Network, p: Mapping[str, Any]) -> dict[str, Any]:
             events["senders"][order] - network.neurons[population][0].global_id
         ).astype(np.int32)
     sizes = np.array([len(network.neurons[population]) for population in POPULATIONS])
+    outputs["population_size"] = sizes
     outputs["spike_counts"] = counts
     outputs["rate"] = counts.sum(axis=1) / (sizes * bins * p["dt"] * 1e-3)
     return outputs

@@ -55,7 +55,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     ],
     declare=_declare,
     engine="pycatch22",
-    extra="features",
+    extra="inference",
     requires=("pycatch22",),
     source="Lubba et al. (2019) Data Min Knowl Disc 33:1821-1852",
 )
@@ -130,7 +130,7 @@ def available() -> tuple[str, ...]:
     try:
         import pycatch22
     except ImportError:
-        raise ModelError("features.catch22 needs pycatch22; pip install 'hpcsim[features]'") from None
+        raise ModelError("features.catch22 needs pycatch22; pip install 'hpcsim[inference]'") from None
     # asked from a result: the table of names is not there before version 1.0
     return tuple(pycatch22.catch22_all(np.sin(np.arange(4.0 * SHORTEST)).tolist())["names"])
 
@@ -140,7 +140,7 @@ def _check_version(allowed: str) -> None:
     try:
         installed = importlib.metadata.version("pycatch22")
     except importlib.metadata.PackageNotFoundError:
-        raise ModelError("features.catch22 needs pycatch22; pip install 'hpcsim[features]'") from None
+        raise ModelError("features.catch22 needs pycatch22; pip install 'hpcsim[inference]'") from None
     if installed != (allowed or CHECKED):
         raise ModelError(
             f"features.catch22: pycatch22 {installed} is installed, and {allowed or CHECKED} is expected: another "

@@ -60,7 +60,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     ],
     declare=_declare,
     engine="lfpykit",
-    extra="neuron",
+    extra="inference",
     requires=("LFPykit",),
     source="Hagen et al. (2018) Front Neuroinform 12:92; Naess et al. (2021) NeuroImage 225:117467",
 )
