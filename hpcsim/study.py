@@ -23,7 +23,7 @@ from hpcsim.space.parameter import Parameter, Value
 from hpcsim.space.space import Space
 from hpcsim.stages.registry import get_stage
 from hpcsim.stages.stage import Stage
-from hpcsim.study_file import StudyFile, parse, read
+from hpcsim.study_file import parse, read
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
@@ -109,7 +109,7 @@ class Study:
             "resources": dict(resources or {}),
             "inference": [dict(item) for item in inference],
         }
-        self._check(parse(tables, name), name, None if isinstance(model, str) else model, Path.cwd())
+        self._check(tables, name, None if isinstance(model, str) else model, Path.cwd())
 
     @classmethod
     def load(cls, where: str | Path) -> Study:
@@ -122,19 +122,19 @@ class Study:
         """
         path = find(where)
         study = cls.__new__(cls)
-        study._check(parse(read(path), str(where)), str(where), None, path.resolve().parent)
+        study._check(read(path), str(where), None, path.resolve().parent)
         return study
 
     # -- checking -----------------------------------------------------------------------------
 
-    def _check(self, file: StudyFile, source: str, model: Model | None, folder: Path) -> None:
+    def _check(self, tables: Mapping[str, Any], source: str, model: Model | None, folder: Path) -> None:
+        file, problems = parse(tables, source)
         self.file, self.source, self.folder = file, source, folder
         self.name, self.seed = file.study.name, file.study.seed
-        problems: list[Problem] = []
         try:
             self.model = model or get_model(file.study.model)
         except ModelError as error:
-            raise StudyError([Problem("study.model", str(error))], source) from None
+            raise StudyError([*problems, Problem("study.model", str(error))], source) from None
         self._check_space(problems)
         self._check_resources(problems)
         self.stages = tuple(self._bind_stages(problems))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,18 +71,42 @@ class StudyFile(Section):
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
-def parse(tables: Mapping[str, Any], source: str) -> StudyFile:
+def parse(tables: Mapping[str, Any], source: str) -> tuple[StudyFile, list[Problem]]:
     """Check the sections of a study.
+
+    Returns
+    -------
+    file : StudyFile
+        Where a key is wrong, its default stands in, so that the rest can be checked as well.
+    problems : list of Problem
+        Every wrong key: what was found, what is allowed.
 
     Raises
     ------
     StudyError
-        With every mistake: the key, what was found, what is allowed.
+        If nothing more can be checked, because the name or the model is missing or a section is no table.
     """
     try:
-        return StudyFile.model_validate(dict(tables))
+        return StudyFile.model_validate(dict(tables)), []
     except ValidationError as error:
-        raise StudyError([_problem(dict(item)) for item in error.errors()], source) from None
+        items = [dict(item) for item in error.errors()]
+    problems = [_problem(item) for item in items]
+    try:
+        return StudyFile.model_validate(_without(tables, [item["loc"] for item in items])), problems
+    except ValidationError:
+        raise StudyError(problems, source) from None
+
+
+def _without(tables: Mapping[str, Any], locations: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """The same tables without the keys that are wrong."""
+    rest = deepcopy(dict(tables))
+    for location in locations:
+        place: Any = rest
+        for part in location[:-1]:
+            place = place[part] if isinstance(place, dict) and part in place else {}
+        if isinstance(place, dict):
+            place.pop(location[-1], None)
+    return rest
 
 
 def read(path: Path) -> dict[str, Any]:
