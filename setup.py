@@ -9,7 +9,7 @@ setup(
     package_dir={f"hpcsim.{folder}": folder for folder in DATA},
     package_data={
         "hpcsim": ["py.typed"],
-        "hpcsim.jobs": ["*", "sites/*"],
+        "hpcsim.jobs": ["*.job"],
         "hpcsim.params": ["*.toml"],
         "hpcsim.mod": ["*.mod"],
     },

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hpcsim.collector.results import open_results as open
     from hpcsim.errors import HpcsimError
     from hpcsim.models.model import Context, Model, Point, Points, model
-    from hpcsim.outputs import Coordinate, Output
+    from hpcsim.outputs import Coordinate, Layout, Output
     from hpcsim.space.parameter import Parameter
     from hpcsim.stages.stage import Stage, stage
     from hpcsim.study import Study
@@ -21,6 +21,7 @@ _HOMES = {
     "Context": "hpcsim.models.model",
     "Coordinate": "hpcsim.outputs",
     "HpcsimError": "hpcsim.errors",
+    "Layout": "hpcsim.outputs",
     "Model": "hpcsim.models.model",
     "Output": "hpcsim.outputs",
     "Parameter": "hpcsim.space.parameter",
@@ -36,6 +37,7 @@ __all__ = [
     "Context",
     "Coordinate",
     "HpcsimError",
+    "Layout",
     "Model",
     "Output",
     "Parameter",

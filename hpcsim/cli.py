@@ -56,7 +56,11 @@ def run(
 
 
 @app.command()
-def plan(study: StudyArgument, directory: DirectoryOption = None) -> None:
+def plan(
+    study: StudyArgument,
+    directory: DirectoryOption = None,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Also make the directory ready for tasks.")] = False,
+) -> None:
     """Show what a study would run: points, shapes, bytes, what is finished already."""
     from hpcsim.scheduler.plan import plan as make_plan
     from hpcsim.study import Study
@@ -64,6 +68,11 @@ def plan(study: StudyArgument, directory: DirectoryOption = None) -> None:
 
     checked = Study.load(study)
     place = _place(checked, study, directory)
+    if prepare:
+        from hpcsim.scheduler.sweep import Listener
+        from hpcsim.scheduler.sweep import prepare as make_ready
+
+        make_ready(checked, place, listener=Listener(said=typer.echo))
     print_plan(checked, place, make_plan(checked, place))
 
 

@@ -119,7 +119,7 @@ def _program(name: str, purpose: str, remedy: str) -> Finding:
 
 
 def _cache() -> Finding:
-    from hpcsim.scheduler.runner import cache_directory
+    from hpcsim.models.model import cache_directory
 
     path = cache_directory()
     nearest = next(folder for folder in (path, *path.parents) if folder.exists())

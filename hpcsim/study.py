@@ -215,9 +215,14 @@ class Study:
 
     def _check_points(self, problems: list[Problem]) -> None:
         """Look at points spread over the design: do they make sense, and have all the same shape."""
-        last = len(self.design) - 1
-        probes = sorted({round(k * last / (PROBED - 1)) for k in range(PROBED)})
-        points = [self.design.point(index) for index in probes]
+        size = len(self.design)
+        if self.space.sampled:
+            # any draws will do, and the first are the cheapest
+            probes = list(range(min(size, PROBED)))
+            points = list(self.design.block(0, len(probes)))
+        else:
+            probes = sorted({round(k * (size - 1) / (PROBED - 1)) for k in range(PROBED)})
+            points = [self.design.point(index) for index in probes]
         wrong = [(index, text) for index, point in zip(probes, points, strict=True) if (text := self.model.check(point.values))]
         # a few points of a sampled design may be impossible: they become failed rows
         if wrong and (not self.space.sampled or len(wrong) == len(points)):

@@ -89,7 +89,7 @@ def parse(tables: Mapping[str, Any], source: str) -> tuple[StudyFile, list[Probl
     try:
         return StudyFile.model_validate(dict(tables)), []
     except ValidationError as error:
-        items = [dict(item) for item in error.errors()]
+        items: list[dict[str, Any]] = [dict(item) for item in error.errors()]
     problems = [_problem(item) for item in items]
     try:
         return StudyFile.model_validate(_without(tables, [item["loc"] for item in items])), problems

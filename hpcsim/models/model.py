@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -66,9 +67,10 @@ class Points(Sequence[Point]):
                 for name, column in self.columns.items()
             }
             return Point(values, self.ids[int(index)], int(self.replicates[index]), int(self.seeds[index]))
+        ids = self.ids[index] if isinstance(index, slice) else [self.ids[i] for i in np.arange(len(self))[index]]
         return Points(
             {name: column[index] for name, column in self.columns.items()},
-            [str(id) for id in np.asarray(self.ids)[index]],
+            ids,
             self.replicates[index],
             self.seeds[index],
         )
@@ -111,6 +113,14 @@ class Context:
     communicator: Any = None
     progress: Callable[[float], None] = _ignore
     memo: dict[Any, Any] = field(default_factory=dict)
+
+
+def cache_directory() -> Path:
+    """Where compiled things are kept between runs: ``HPCSIM_CACHE``, or the user's cache folder."""
+    given = os.environ.get("HPCSIM_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpcsim"
 
 
 def _no_coordinates(values: Mapping[str, Value]) -> Mapping[str, Coordinate]:

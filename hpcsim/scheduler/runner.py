@@ -18,7 +18,7 @@ from hpcsim.collector.shard import ShardWriter, merge
 from hpcsim.collector.table import Table, finished
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import HpcsimError, Interrupted, SimulationError
-from hpcsim.models.model import Context, Model, Point, Points
+from hpcsim.models.model import Context, Model, Point, Points, cache_directory
 from hpcsim.outputs import Batch, Layout
 from hpcsim.scheduler.plan import holdings
 from hpcsim.study import INPUT, Study
@@ -331,16 +331,6 @@ def describe(error: Exception) -> str:
     traceback.print_exception(error)
     text = " ".join(str(error).split())
     return text if isinstance(error, HpcsimError) else f"{type(error).__name__}: {text}"
-
-
-def cache_directory() -> Path:
-    """Where compiled things are kept between runs: ``HPCSIM_CACHE``, or the user's cache folder."""
-    import os
-
-    given = os.environ.get("HPCSIM_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpcsim"
 
 
 def open_input(directory: StudyDirectory, name: str) -> Table:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import Interrupted
-from hpcsim.models.model import Context
+from hpcsim.models.model import Context, cache_directory
 from hpcsim.scheduler.executor import Job, get_executor
 from hpcsim.scheduler.plan import Plan, complete, plan
 from hpcsim.scheduler.provenance import describe
@@ -76,9 +76,7 @@ def sweep(
     """
     listener = listener or Listener()
     executor = get_executor(on)
-    for name in study.inputs:
-        _ensure_input(study, directory, name, on, workers, listener)
-    directory.open(study.to_toml(), study.recipe, study.name)
+    prepare(study, directory, on=on, workers=workers, listener=listener)
     todo = plan(study, directory, retry_failed=retry_failed)
     listener.started(study, todo)
     if complete(study, directory) and not todo.left:
@@ -86,10 +84,6 @@ def sweep(
     with _sigterm_as_interrupt():
         try:
             if todo.left:
-                if study.model.prepare:
-                    from hpcsim.scheduler.runner import cache_directory
-
-                    study.model.prepare(Context(cache=cache_directory()))
                 executor(
                     Job(
                         study,
@@ -105,6 +99,28 @@ def sweep(
         finally:
             gather(study, directory, listener, final=True)
     return todo
+
+
+def prepare(
+    study: Study,
+    directory: StudyDirectory,
+    *,
+    on: str = "local",
+    workers: int | None = None,
+    listener: Listener | None = None,
+) -> None:
+    """Make a directory ready for tasks: run the studies that this one needs, write it down, compile.
+
+    Raises
+    ------
+    DirectoryError
+        If the directory holds another study.
+    """
+    for name in study.inputs:
+        _ensure_input(study, directory, name, on, workers, listener or Listener())
+    directory.open(study.to_toml(), study.recipe, study.name)
+    if study.model.prepare and not complete(study, directory):
+        study.model.prepare(Context(cache=cache_directory()))
 
 
 def gather(study: Study, directory: StudyDirectory, listener: Listener | None = None, *, final: bool = True) -> None:

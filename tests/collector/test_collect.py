@@ -9,15 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from subprocess import PIPE
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import h5py
-import numpy as np
 import pytest
 from filelock import FileLock
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toy_rows import check_rows, numbers_of, toy_schema, write_shard
 
@@ -75,7 +75,8 @@ sizes_of_shards = st.lists(st.integers(0, 50), min_size=1, max_size=4)
 plans = st.lists(st.tuples(sizes_of_shards, st.integers(0, 9)), min_size=1, max_size=3)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@example([([16, 0, 31], 0), ([1, 50, 15], 9), ([0], 0), ([33, 48], 3)])
 @given(plans)
 def test_any_sizes_and_any_collections_give_exactly_the_rows(plan: list[tuple[list[int], int]]) -> None:
     total = 0
@@ -214,39 +215,46 @@ def test_results_that_cannot_be_read_are_left_alone(tmp_path: Path) -> None:
 COLLECT = "import sys; from hpcsim.collector.collect import collect; collect(sys.argv[1], final=True)"
 KILLED = """
 import os, signal, sys, time
-import dask.base, dask.delayed, filelock
+import dask.base, dask.delayed, dask.threaded, distributed, filelock
 from hpcsim.collector.collect import collect
 for line in sys.stdin:
+    start = time.monotonic()
     child = os.fork()
     if not child:
-        collect(sys.argv[1], final=True)
+        collect(sys.argv[1] + "/" + line.split()[0], final=True)
         os._exit(0)
-    time.sleep(float(line))
-    os.kill(child, signal.SIGKILL)
-    print(os.waitpid(child, 0)[1], flush=True)
+    if len(line.split()) > 1:
+        time.sleep(float(line.split()[1]))
+        os.kill(child, signal.SIGKILL)
+    print(os.waitpid(child, 0)[1], time.monotonic() - start, flush=True)
 """
 
 
 def test_kills_at_any_instant_lose_nothing(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    total, kills = 0, 0
-    safe: set[int] = set()
+    before = tmp_path / "before"
+    write_shard(before / "shards", range(100))
+    collect(before)
+    for start in (100, 150):
+        write_shard(before / "shards", range(start, start + 50))
+    seen = []
     with run(KILLED, tmp_path) as process:
-        assert process.stdin is not None and process.stdout is not None
-        for _ in range(14):
-            for _ in range(3):
-                write_shard(tmp_path / "shards", range(total, total + 50))
-                total += 50
-            print(rng.uniform(0, 0.15), file=process.stdin, flush=True)
-            kills += process.stdout.readline() == "9\n"
-            if (tmp_path / "results.h5").exists():
-                now = set(held(tmp_path))
-                assert safe <= now
-                safe = now
+        assert process.stdin is not None
+        assert process.stdout is not None
+        whole = 0.0
+        for number in range(25):
+            directory = copytree(before, tmp_path / str(number))
+            # the first ones are not killed: they tell how long a collection takes
+            instant = f" {whole * number / 20}" if number > 1 else ""
+            print(f"{number}{instant}", file=process.stdin, flush=True)
+            code, took = process.stdout.readline().split()
+            whole = whole or float(took) if number else 0.0
+            seen.append((code, len(held(directory))))
+            report = collect(directory, final=True)
+            assert report.damaged == ()
+            assert held(directory) == list(range(200))
         process.stdin.close()
-    assert kills > 5
-    assert collect(tmp_path, final=True).damaged == ()
-    assert held(tmp_path) == list(range(total))
+    assert {count for _, count in seen} == {100, 200}
+    assert sum(code == "9" for code, _ in seen) > 8
 
 
 def test_a_kill_between_rename_and_removal_adds_no_row_twice(tmp_path: Path) -> None:

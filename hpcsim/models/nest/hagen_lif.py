@@ -190,14 +190,19 @@ def build(nest: Any, p: Mapping[str, Any]) -> Network:
 def _synapses(nest: Any, p: Mapping[str, Any], pair: str) -> dict[str, Any]:
     """Normal weights that keep their sign, and normal delays that are drawn again below the shortest."""
     weight, delay = p[f"J_{pair}"], p[f"delay_{pair}"]
-    weights: Any = nest.random.normal(weight, p["weight_cv"] * abs(weight)) if p["weight_cv"] else weight
-    delays: Any = nest.random.normal(delay, p["delay_cv"] * delay) if p["delay_cv"] else delay
-    if p["weight_cv"] and weight:
-        low, high = (0.0, np.inf) if weight > 0 else (-np.inf, 0.0)
-        weights = nest.math.redraw(weights, min=low, max=high)
-    if p["delay_cv"]:
-        delays = nest.math.redraw(delays, min=p["delay_min"], max=np.inf)
-    return {"synapse_model": "static_synapse", "weight": weights, "delay": delays}
+    low, high = (0.0, np.inf) if weight > 0 else (-np.inf, 0.0)
+    return {
+        "synapse_model": "static_synapse",
+        "weight": _normal(nest, weight, p["weight_cv"] * abs(weight), low, high),
+        "delay": _normal(nest, delay, p["delay_cv"] * delay, p["delay_min"], np.inf),
+    }
+
+
+def _normal(nest: Any, mean: float, deviation: float, low: float, high: float) -> Any:
+    """A normal distribution within bounds; NEST refuses one without width."""
+    if deviation == 0:
+        return mean
+    return nest.math.redraw(nest.random.normal(mean, deviation), min=low, max=high)
 
 
 def _pieces(tstop: float, piece: float) -> Iterator[tuple[float, float]]:

@@ -11,15 +11,8 @@ from hpcsim.errors import ResultsError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
-from hpcsim.stages.features.spikes import (
-    LAYOUT,
-    binned_counts,
-    check_layout,
-    interval_statistics,
-    point_spikes,
-    recording_start,
-    standardised,
-)
+from hpcsim.stages.features.spikes import NETWORK, binned_counts, check_network, interval_statistics, standardised
+from hpcsim.stages.recording import Population, recorded, recording, time_step
 from hpcsim.stages.stage import stage
 
 SPIKE_GATES = (
@@ -43,11 +36,9 @@ def _gates(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     """One verdict, and one a gate."""
-    check_layout("features.quality", options, layout)
-    if not {"E", "I"} <= set(options["populations"]):
-        raise ResultsError(
-            f"features.quality: the populations are {', '.join(options['populations'])}; expected E and I among them"
-        )
+    populations = check_network("features.quality", options, layout).populations
+    if not {"E", "I"} <= set(populations):
+        raise ResultsError(f"features.quality: the populations are {', '.join(populations)}; expected E and I among them")
     if options["signal"]:
         _check_signal(options, layout)
     outputs = [
@@ -64,28 +55,23 @@ def _check_signal(options: Mapping[str, Any], layout: Layout) -> None:
         raise ResultsError(
             f"features.quality: {signal.name} has dimensions {signal.dims}; expected time, or channels and time"
         )
-    time, rate = layout.coordinate(signal.name), options["sampling_rate"]
-    if time.unit != "ms" or len(time) < 2 or not np.allclose(np.diff(time.values), 1000 / rate, rtol=1e-6, atol=0):
-        raise ResultsError(
-            f"features.quality: sampling_rate is {rate:g} Hz, which is not that of {signal.name}; set it to one over "
-            "its time step"
-        )
+    step = time_step("features.quality", signal.name, layout.coordinate(signal.name))
+    rate, duration = 1000 / step, layout.shape(signal.name)[-1] * step
     if not options["frequency_min"] < options["frequency_max"] <= rate / 2:
         raise ResultsError(
             f"features.quality: frequencies from {options['frequency_min']:g} to {options['frequency_max']:g} Hz do "
             f"not fit to a sampling rate of {rate:g} Hz; the highest is at most half of it"
         )
-    if len(time) * 1000 / rate < options["segment"]:
+    if duration < options["segment"]:
         raise ResultsError(
-            f"features.quality: {signal.name} lasts {len(time) * 1000 / rate:g} ms, less than one segment "
-            f"({options['segment']:g} ms)"
+            f"features.quality: {signal.name} lasts {duration:g} ms, less than one segment ({options['segment']:g} ms)"
         )
 
 
 @stage(
     "features.quality",
     options=[
-        *LAYOUT,
+        *NETWORK,
         _threshold("rate_E_max", 20.0, "1/s", "highest mean rate of E"),
         _threshold("rate_I_max", 40.0, "1/s", "highest mean rate of I"),
         _threshold("rate_ratio_min", 1.5, "", "lowest rate of I over rate of E"),
@@ -98,7 +84,6 @@ def _check_signal(options: Mapping[str, Any], layout: Layout) -> None:
         _threshold("isi_cv_max", 3.0, "", "highest median of the coefficients of variation of the intervals"),
         Parameter("usable_min", 50, "", (2, None), (), "fewest neurons for correlations, and for intervals", SOURCE),
         Parameter("signal", "", description="output whose spectrum is judged as well; empty: none"),
-        Parameter("sampling_rate", 1600.0, "Hz", (1e-3, None), description="of the signal"),
         Parameter("segment", 500.0, "ms", (1, None), description="length of Welch's segments"),
         _threshold("frequency_min", 5.0, "Hz", "start of the fit"),
         _threshold("frequency_max", 200.0, "Hz", "end of the fit"),
@@ -124,7 +109,7 @@ def quality(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
     options : mapping
         As declared.
     context : Context
-        Not used.
+        Its layout tells the populations and the bins of the counts, and the time step of the signal.
 
     Returns
     -------
@@ -144,22 +129,23 @@ def quality(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
       peaks; r2 is that of the line over the other frequencies. Peaks are local maxima higher than `peak_power`
       and not lower than `peak_share` of the highest. With several channels all must pass.
     """
-    del context
+    network = recording("features.quality", options["of"], context.layout)
     n = len(data[options["of"]])
-    rows = [_spike_gates(data, options, i) for i in range(n)]
+    rows = [_spike_gates(recorded(data, options, network, i), options) for i in range(n)]
     if options["signal"]:
         signal = np.asarray(data[options["signal"]], dtype=np.float64)
-        rows = [row + _spectrum_gates(signal[i], options) for i, row in enumerate(rows)]
+        step = time_step("features.quality", options["signal"], context.layout.coordinate(options["signal"]))
+        rows = [row + _spectrum_gates(signal[i], 1000 / step, options) for i, row in enumerate(rows)]
     gates = np.array(rows, dtype=np.int8).reshape(n, len(_gates(options)))
     return {"valid": np.asarray(gates.all(axis=1), dtype=np.int8), "gates": gates}
 
 
-def _spike_gates(data: Mapping[str, Batch], options: Mapping[str, Any], i: int) -> list[bool]:
+def _spike_gates(populations: list[Population], options: Mapping[str, Any]) -> list[bool]:
     """Gates of one point in the order of `SPIKE_GATES`."""
-    counts = np.asarray(data[options["of"]][i])
-    rates = _rates(counts, options)
-    times, senders = _pooled(data, counts, options, i)
-    correlations = _correlations(times, senders, counts.shape[1] * options["dt"], options)
+    rates = {population.name: population.rate for population in populations}
+    times, senders = _pooled(populations)
+    size = sum(population.size for population in populations)
+    correlations = _correlations(times, senders, size, populations[0].duration, options)
     intervals, cv = interval_statistics(times, senders)
     low, high = options["rate_ratio_min"] * rates["E"], options["rate_ratio_max"] * rates["E"]
     enough = len(correlations) > 0
@@ -176,29 +162,17 @@ def _spike_gates(data: Mapping[str, Batch], options: Mapping[str, Any], i: int) 
     ]
 
 
-def _rates(counts: np.ndarray, options: Mapping[str, Any]) -> dict[str, float]:
-    """Mean rate of a neuron of each population, 1/s."""
-    seconds = counts.shape[1] * options["dt"] / 1000
-    totals = zip(options["populations"], counts.sum(axis=1), options["sizes"], strict=True)
-    return {name: float(total) / size / seconds for name, total, size in totals}
-
-
-def _pooled(
-    data: Mapping[str, Batch], counts: np.ndarray, options: Mapping[str, Any], i: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _pooled(populations: list[Population]) -> tuple[np.ndarray, np.ndarray]:
     """Spikes of all populations: times from the start of the recording, ms, and indices in one row of neurons."""
-    all_times, all_senders, offset = [], [], 0
-    for population, size, binned in zip(options["populations"], options["sizes"], counts, strict=True):
-        times, senders = point_spikes(data, population, i, int(size))
-        all_times.append(times - recording_start(times, binned, options["dt"]))
-        all_senders.append(senders + offset)
-        offset += int(size)
-    return np.concatenate(all_times), np.concatenate(all_senders)
+    offsets = np.cumsum([0, *(population.size for population in populations[:-1])])
+    senders = [population.senders + offset for population, offset in zip(populations, offsets, strict=True)]
+    return np.concatenate([population.times for population in populations]), np.concatenate(senders)
 
 
-def _correlations(times: np.ndarray, senders: np.ndarray, duration: float, options: Mapping[str, Any]) -> np.ndarray:
+def _correlations(
+    times: np.ndarray, senders: np.ndarray, size: int, duration: float, options: Mapping[str, Any]
+) -> np.ndarray:
     """Absolute correlations of all pairs; none when too few neurons are usable."""
-    size = int(sum(options["sizes"]))
     counts = binned_counts(times, senders, size, duration, options["bin"], options["sample"])
     if len(counts) < options["usable_min"]:
         return np.empty(0)
@@ -206,17 +180,17 @@ def _correlations(times: np.ndarray, senders: np.ndarray, duration: float, optio
     return np.asarray(np.abs((rows @ rows.T)[np.triu_indices(len(rows), 1)]))
 
 
-def _spectrum_gates(signal: np.ndarray, options: Mapping[str, Any]) -> list[bool]:
+def _spectrum_gates(signal: np.ndarray, rate: float, options: Mapping[str, Any]) -> list[bool]:
     """Gates of one point in the order of `SPECTRUM_GATES`; every channel must pass."""
-    channels = [_channel_gates(channel, options) for channel in signal.reshape(-1, signal.shape[-1])]
+    channels = [_channel_gates(channel, rate, options) for channel in signal.reshape(-1, signal.shape[-1])]
     return [all(gate) for gate in zip(*channels, strict=True)]
 
 
-def _channel_gates(signal: np.ndarray, options: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+def _channel_gates(signal: np.ndarray, rate: float, options: Mapping[str, Any]) -> tuple[bool, bool, bool]:
     """Fit, slope and peaks of the spectrum of one channel."""
     if not np.isfinite(signal).all() or np.ptp(signal) == 0:
         return False, False, False
-    frequency, power = _spectrum(signal, options)
+    frequency, power = _spectrum(signal, rate, options)
     exponent, r2, residual = aperiodic_fit(frequency, power, options["peak_power"])
     return (
         r2 >= options["r2_min"],
@@ -225,12 +199,12 @@ def _channel_gates(signal: np.ndarray, options: Mapping[str, Any]) -> tuple[bool
     )
 
 
-def _spectrum(signal: np.ndarray, options: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies of the fit, Hz, and the power there."""
+def _spectrum(signal: np.ndarray, rate: float, options: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies of the fit, Hz, and the power there, of a signal sampled at `rate`, Hz."""
     from scipy.signal import welch
 
     # the spectrum's shape is what counts: scaled signals give the same gates, and nothing underflows
-    rate, scaled = options["sampling_rate"], (signal - signal.mean()) / signal.std()
+    scaled = (signal - signal.mean()) / signal.std()
     frequency, power = welch(scaled, rate, "hann", nperseg=round(options["segment"] * rate / 1000))
     wanted = (frequency >= options["frequency_min"]) & (frequency <= options["frequency_max"]) & (power > 0)
     return frequency[wanted], power[wanted]

@@ -11,66 +11,63 @@ from hpcsim.errors import ResultsError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Layout, Output
 from hpcsim.space.parameter import Parameter
+from hpcsim.stages.recording import EDGE, Population, Recording, recorded, recording
 from hpcsim.stages.stage import stage
 
 #: Fewest spikes from which the irregularity of a neuron is estimated: two intervals.
 FEWEST_SPIKES = 3
 
-#: Options that say how the spikes of a network are laid out; shared with the quality gates.
-LAYOUT = (
+#: Options that say where the spikes of a network are; shared with the quality gates.
+NETWORK = (
     Parameter("of", "spike_counts", description="spike counts by population and time bin"),
-    Parameter("populations", ("E", "I"), description="names of the populations, in the order of the counts"),
-    Parameter("sizes", (8192.0, 1024.0), description="number of neurons of each",
-              source="Hagen et al. (2022) PLOS Comput Biol 18(9): e1010353"),
-    Parameter("dt", 2.0**-4, "ms", (1e-6, None), description="width of a bin of the counts"),
+    Parameter("sizes_of", "population_size", description="number of neurons by population"),
     Parameter("bin", 10.0, "ms", (1e-3, None), description="width of a bin for Fano factor and correlation"),
     Parameter("sample", 1000, bounds=(2, None), description="neurons of which correlations are computed, at most"),
 )
 
 
-def check_layout(stage_name: str, options: Mapping[str, Any], layout: Layout) -> None:
-    """Find what does not fit between the options `LAYOUT` and the outputs that are there.
+def check_network(where: str, options: Mapping[str, Any], layout: Layout) -> Recording:
+    """Find out whether the outputs that are there are those of a recorded network.
 
     Parameters
     ----------
-    stage_name : str
-        For messages.
+    where : str
+        Name of the stage that asks, for messages.
     options : mapping
-        With `LAYOUT`.
+        With `NETWORK`.
     layout : Layout
+
+    Returns
+    -------
+    Recording
 
     Raises
     ------
     ResultsError
-        If counts or spikes are missing, or their populations or time step are others than the options say.
+        If counts, sizes or spikes are missing or have other dimensions or units, or `bin` does not fit to the counts.
     """
-    counts = layout[options["of"]]
-    if counts.ragged or len(counts.dims) != 2:
-        raise ResultsError(f"{stage_name}: {counts.name} has dimensions {counts.dims}; expected population and time")
-    populations, time = (layout.coordinates[dim] for dim in counts.dims)
-    names = tuple(str(name) for name in populations.values)
-    if names != tuple(options["populations"]) or len(names) != len(options["sizes"]):
+    network = recording(where, options["of"], layout)
+    population, sizes = layout[options["of"]].dims[0], layout[options["sizes_of"]]
+    if sizes.ragged or sizes.dims != (population,):
+        raise ResultsError(f"{where}: {sizes.name} has dimensions {sizes.dims}; expected {population} alone, as the counts have")
+    if not network.step <= options["bin"] <= network.duration / 2:
         raise ResultsError(
-            f"{stage_name}: the counts have the populations {', '.join(names)}; found populations = "
-            f"{options['populations']} and sizes = {options['sizes']}; give both for each of them"
+            f"{where}: bin is {options['bin']:g} ms; expected at least a bin of the counts ({network.step:g} ms) and at "
+            f"most half of the duration ({network.duration:g} ms)"
         )
-    dt = options["dt"]
-    if time.unit != "ms" or len(time) < 2 or not np.allclose(np.diff(time.values), dt, rtol=1e-6, atol=0):
-        raise ResultsError(f"{stage_name}: option dt is {dt:g} ms, which is not the width of the bins of {counts.name}")
-    if not dt <= options["bin"] <= len(time) * dt / 2:
-        raise ResultsError(
-            f"{stage_name}: bin is {options['bin']:g} ms; expected at least dt ({dt:g} ms) and at most half of the "
-            f"duration ({len(time) * dt:g} ms)"
-        )
-    for name in names:
-        for what in ("spike_times", "spike_senders"):
-            if not layout[f"{what}_{name}"].ragged:
-                raise ResultsError(f"{stage_name}: {what}_{name} is not ragged; expected one entry a spike")
+    for name in network.populations:
+        for what, unit in (("spike_times", "ms"), ("spike_senders", "")):
+            output = layout[f"{what}_{name}"]
+            if not output.ragged:
+                raise ResultsError(f"{where}: {output.name} is not ragged; expected one entry a spike")
+            if output.unit != unit:
+                raise ResultsError(f'{where}: {output.name} is in "{output.unit}"; expected "{unit}"')
+    return network
 
 
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     """One number a population and feature."""
-    check_layout("features.spikes", options, layout)
+    check_network("features.spikes", options, layout)
     population = layout[options["of"]].dims[0]
     outputs = [
         Output("spike_rate", (population,), "1/s", description="spikes per neuron and second"),
@@ -83,7 +80,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
 
 @stage(
     "features.spikes",
-    options=LAYOUT,
+    options=NETWORK,
     declare=_declare,
     source="Softky & Koch (1993) J Neurosci 13:334-350; Shadlen & Newsome (1998) J Neurosci 18:3870-3896",
 )
@@ -93,12 +90,14 @@ def spikes(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
     Parameters
     ----------
     data : mapping
-        ``spike_counts``, shape (n_points, n_population, n_time), spikes a bin of dt; and for each population P the
-        ragged ``spike_times_P``, ms, and ``spike_senders_P``, the index of the neuron from 0.
+        The counts that option ``of`` names, shape (n_points, n_population, n_time), spikes a bin; the numbers of
+        neurons that ``sizes_of`` names, shape (n_points, n_population); and for each population P the ragged
+        ``spike_times_P``, ms, and ``spike_senders_P``, the index of the neuron from 0. Spikes before or after the
+        bins of the counts are left out.
     options : mapping
         As declared.
     context : Context
-        Not used.
+        Its layout tells the populations and the bins of the counts.
 
     Returns
     -------
@@ -116,85 +115,27 @@ def spikes(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
     Raises
     ------
     ResultsError
-        If a spike comes from a neuron outside `sizes`.
+        If a spike comes from a neuron that its population does not have.
     """
-    del context
-    counts = np.asarray(data[options["of"]])
-    found = [[_population(data, options, counts[i], i, p) for p in range(counts.shape[1])] for i in range(len(counts))]
-    values = np.array(found, dtype=np.float64).reshape(len(counts), counts.shape[1], 4)
+    network = recording("features.spikes", options["of"], context.layout)
+    n = len(data[options["of"]])
+    found = [[_features(population, options) for population in recorded(data, options, network, i)] for i in range(n)]
+    values = np.array(found, dtype=np.float64).reshape(n, len(network.populations), 4)
     names = ("spike_rate", "cv_isi", "fano_factor", "pairwise_correlation")
     return {name: values[..., k] for k, name in enumerate(names)}
 
 
-def _population(
-    data: Mapping[str, Batch], options: Mapping[str, Any], counts: np.ndarray, i: int, p: int
-) -> tuple[float, float, float, float]:
+def _features(population: Population, options: Mapping[str, Any]) -> tuple[float, float, float, float]:
     """The four features of one population of one point."""
-    size = int(options["sizes"][p])
-    times, senders = point_spikes(data, options["populations"][p], i, size)
-    seconds = counts.shape[1] * options["dt"] / 1000
-    start = recording_start(times, counts[p], options["dt"])
-    binned = binned_counts(times - start, senders, size, seconds * 1000, options["bin"], options["sample"])
+    times, senders, width = population.times, population.senders, options["bin"]
+    binned = binned_counts(times, senders, population.size, population.duration, width, options["sample"])
     _, cv = interval_statistics(times, senders)
     return (
-        float(counts[p].sum()) / size / seconds,
+        population.rate,
         float(np.mean(cv)) if len(cv) else np.nan,
-        _fano_factor(counts[p], round(options["bin"] / options["dt"])),
+        _fano_factor(population.counts, round(width / population.step)),
         _mean_correlation(binned),
     )
-
-
-def point_spikes(data: Mapping[str, Batch], population: str, i: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes of a population at one point.
-
-    Parameters
-    ----------
-    data : mapping
-    population : str
-    i : int
-        Which point of the batch.
-    size : int
-        Number of neurons.
-
-    Returns
-    -------
-    times, senders : ndarray
-        Shape (n_spike,); ms, and indices from 0.
-
-    Raises
-    ------
-    ResultsError
-        If a spike comes from a neuron that the population does not have.
-    """
-    times = np.asarray(data[f"spike_times_{population}"][i], dtype=np.float64)
-    senders = np.asarray(data[f"spike_senders_{population}"][i], dtype=np.int64)
-    if len(senders) and not 0 <= senders.min() <= senders.max() < size:
-        raise ResultsError(
-            f"spikes of population {population} come from neurons {senders.min()} to {senders.max()}, and it has "
-            f"{size}; set option sizes to the sizes of the populations"
-        )
-    return times, senders
-
-
-def recording_start(times: np.ndarray, counts: np.ndarray, dt: float) -> float:
-    """When the first bin began, from the first spike and its bin.
-
-    Parameters
-    ----------
-    times : ndarray
-        Spike times of a population, ms.
-    counts : ndarray
-        Its counts in bins of `dt`.
-    dt : float, ms
-
-    Returns
-    -------
-    float
-        ms; 0 without spikes.
-    """
-    if not len(times) or not counts.any():
-        return 0.0
-    return float(times.min() - np.argmax(counts > 0) * dt)
 
 
 def interval_statistics(times: np.ndarray, senders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -246,8 +187,7 @@ def binned_counts(
     chosen = np.linspace(0, size - 1, min(sample, size)).round().astype(np.int64)
     row = np.full(size, -1)
     row[chosen] = np.arange(len(chosen))
-    # spikes lie on the grid of dt: half of a nanosecond guards the edges of bins against rounding
-    column = np.floor((times + 5e-7) / width).astype(np.int64)
+    column = np.floor((times + EDGE) / width).astype(np.int64)
     inside = (row[senders] >= 0) & (column >= 0) & (column < n_bins)
     flat = row[senders][inside] * n_bins + column[inside]
     counts = np.bincount(flat, minlength=len(chosen) * n_bins).reshape(len(chosen), n_bins)

@@ -11,6 +11,7 @@ from hpcsim.errors import ResultsError, nearest
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
+from hpcsim.stages.recording import Recording, recording, time_step
 from hpcsim.stages.stage import stage
 
 TIME = "time_dipole"
@@ -21,18 +22,17 @@ SHORTEST = 28
 
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     """Check the counts; time of the dipole is every `decimate`-th bin of them."""
-    counts = layout[str(options["of"])]
-    if counts.ragged or len(counts.dims) != 2:
+    name, factor = str(options["of"]), _factor(options)
+    network = recording("signals.dipole", name, layout)
+    if factor > 1 and network.n_bins < SHORTEST:
         raise ResultsError(
-            f"signals.dipole: {counts.name} has dimensions {counts.dims}; expected a population and a time"
+            f"signals.dipole: {name} has {network.n_bins} bins, too few to decimate (at least {SHORTEST}); set decimate = 1"
         )
-    populations, time = (layout.coordinates[dim] for dim in counts.dims)
-    _check_populations(options, populations)
-    _check_time(options, time, counts.name)
-    coordinates = {TIME: Coordinate(time.values[:: _factor(options)], time.unit)}
+    time = layout.coordinate(name)
+    coordinates = {TIME: Coordinate(time.values[::factor], time.unit)}
     outputs = [Output("dipole", (TIME,), UNIT, description="current dipole moment along z")]
     if options["components"]:
-        coordinates["pathway"] = Coordinate(np.array(_pathways(options)))
+        coordinates["pathway"] = Coordinate(np.array(_pathways(network)))
         outputs.append(Output("dipole_components", ("pathway", TIME), UNIT, description="dipole by pathway, post:pre"))
     return Layout.of(outputs, coordinates)
 
@@ -42,8 +42,6 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     options=[
         Parameter("kernel", "", description="study that made the kernels (study:NAME)"),
         Parameter("of", "spike_counts", description="spike counts by population and time bin"),
-        Parameter("populations", ("E", "I"), description="names of the populations, in the order of the counts"),
-        Parameter("dt", 2.0**-4, "ms", (1e-6, None), description="width of a bin of the counts and of a lag"),
         # above 13 SciPy advises to decimate in several steps
         Parameter("decimate", 10, bounds=(1, 13), description="keep one sample in so many, low-pass filtered; 1: all"),
         Parameter("components", False, description="also give the contribution of each pathway"),
@@ -65,6 +63,7 @@ def dipole(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
         As declared.
     context : Context
         ``context.inputs[options["kernel"]]`` holds ``dipole_kernel``: one point, pathways named post:pre, nA um.
+        Its layout tells the populations and the bins of the counts.
 
     Returns
     -------
@@ -79,7 +78,7 @@ def dipole(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
         If the kernels are not of one point, do not cover all pathways, are not finite, or have another time step.
     """
     counts = np.asarray(data[str(options["of"])], dtype=np.float64)
-    kernels = _kernels(options, context)
+    kernels = _kernels(options, context, recording("signals.dipole", str(options["of"]), context.layout))
     factor = _factor(options)
     if options["components"]:
         parts = np.array([_decimated(_convolved(point, kernels), factor) for point in counts])
@@ -90,7 +89,7 @@ def dipole(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
     return {"dipole": np.array([_decimated(_convolved(point, summed).sum(axis=0), factor) for point in counts])}
 
 
-def _kernels(options: Mapping[str, Any], context: Context) -> np.ndarray:
+def _kernels(options: Mapping[str, Any], context: Context, network: Recording) -> np.ndarray:
     """Kernels of all pathways, shape (n_population**2, n_lag), nA um, in the order of `_pathways`."""
     name = str(options["kernel"]).removeprefix("study:")
     if name not in context.inputs:
@@ -105,14 +104,14 @@ def _kernels(options: Mapping[str, Any], context: Context) -> np.ndarray:
             f'signals.dipole: dipole_kernel of the study "{name}" has shape {values.shape}; expected one point, '
             "(1, n_pathway, n_lag); make a study of a single point for the kernel"
         )
-    _check_lags(options, table.coordinate("lag"), name)
-    rows = {_text(pathway): row for pathway, row in zip(table.coordinate("pathway").values, values[0], strict=True)}
-    wanted = _pathways(options)
+    _check_lags(table.coordinate("lag"), network.step, name)
+    rows = {str(pathway): row for pathway, row in zip(table.coordinate("pathway").values, values[0], strict=True)}
+    wanted = _pathways(network)
     missing = [pathway for pathway in wanted if pathway not in rows]
     if missing:
         raise ResultsError(
             f'signals.dipole: the study "{name}" has no kernel for {", ".join(missing)} (post:pre); '
-            f"it has {', '.join(rows)}, and the populations are {', '.join(_populations(options))}"
+            f"it has {', '.join(rows)}, and the populations of the counts are {', '.join(network.populations)}"
         )
     kernels = np.array([rows[pathway] for pathway in wanted], dtype=np.float64)
     if not np.isfinite(kernels).all():
@@ -138,59 +137,25 @@ def _decimated(signal: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(decimate(signal, factor, axis=-1, zero_phase=True))
 
 
-def _check_populations(options: Mapping[str, Any], populations: Coordinate) -> None:
-    found = tuple(_text(name) for name in populations.values)
-    if found != _populations(options):
+def _check_lags(lag: Coordinate, dt: float, name: str) -> None:
+    """Lags have the step of the counts, and 0 in their middle."""
+    kernels = f'the kernels of the study "{name}"'
+    step = time_step("signals.dipole", kernels, lag)
+    if not np.isclose(step, dt, rtol=1e-6, atol=0):
         raise ResultsError(
-            f"signals.dipole: the counts have the populations {', '.join(found)}, and option populations names "
-            f"{', '.join(_populations(options))}; set it to those of the counts"
+            f"signals.dipole: {kernels} have steps of {step:g} ms and the counts of {dt:g} ms; make both with the same dt"
         )
-
-
-def _check_time(options: Mapping[str, Any], time: Coordinate, name: str) -> None:
-    dt = float(options["dt"])
-    if time.unit != "ms" or len(time) < 2 or not np.allclose(np.diff(time.values), dt, rtol=1e-6, atol=0):
-        step = f"{time.values[1] - time.values[0]:g} {time.unit}" if len(time) > 1 else "unknown"
+    if not np.allclose(lag.values, -lag.values[::-1], atol=1e-6 * dt):
         raise ResultsError(
-            f"signals.dipole: the bins of {name} are {step} wide, and option dt is {dt:g} ms; "
-            "set dt to the width of a bin"
-        )
-    if _factor(options) > 1 and len(time) < SHORTEST:
-        raise ResultsError(
-            f"signals.dipole: {name} has {len(time)} bins, too few to decimate (at least {SHORTEST}); set decimate = 1"
-        )
-
-
-def _check_lags(options: Mapping[str, Any], lag: Any, name: str) -> None:
-    dt = float(options["dt"])
-    lags = np.asarray(lag.values, dtype=np.float64)
-    if len(lags) < 2 or not np.allclose(np.diff(lags), dt, rtol=1e-6, atol=0):
-        step = lags[1] - lags[0] if len(lags) > 1 else np.nan
-        raise ResultsError(
-            f'signals.dipole: the kernels of the study "{name}" have steps of {step:g} ms and the counts of {dt:g} ms; '
-            "make both with the same dt"
-        )
-    if not np.allclose(lags, -lags[::-1], atol=1e-6 * dt):
-        raise ResultsError(
-            f'signals.dipole: the kernels of the study "{name}" have lags from {lags[0]:g} to {lags[-1]:g} ms; '
+            f"signals.dipole: {kernels} have lags from {lag.values[0]:g} to {lag.values[-1]:g} ms; "
             "expected as many before as after 0"
         )
 
 
-def _pathways(options: Mapping[str, Any]) -> list[str]:
+def _pathways(network: Recording) -> list[str]:
     """Every pair of populations, post:pre."""
-    names = _populations(options)
-    return [f"{post}:{pre}" for post in names for pre in names]
-
-
-def _populations(options: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(options["populations"])
+    return [f"{post}:{pre}" for post in network.populations for pre in network.populations]
 
 
 def _factor(options: Mapping[str, Any]) -> int:
     return int(options["decimate"])
-
-
-def _text(name: Any) -> str:
-    """A name as HDF5 or numpy may hold it."""
-    return name.decode() if isinstance(name, bytes) else str(name)

@@ -18,22 +18,20 @@ SAMPLING_RATE = 1600.0
 
 
 def _options(**changes: Any) -> dict[str, Any]:
-    defaults = {option.name: option.default for option in quality.options}
-    return defaults | {"sizes": tuple(map(float, SIZES)), "dt": DT} | changes
+    return {option.name: option.default for option in quality.options} | changes
 
 
-def _layout(n_signal: int = 16000) -> Layout:
-    ragged = [
-        Output(f"{what}_{p}", (f"spike_{p}",), ragged=True) for what in ("spike_times", "spike_senders") for p in "EI"
-    ]
-    outputs = [Output("spike_counts", ("population", "time_bin")), Output("eeg", ("electrode", "time")), *ragged]
+def _layout(rate: float = SAMPLING_RATE, unit: str = "ms", populations: str = "EI") -> Layout:
+    times = [Output(f"spike_times_{p}", (f"spike_{p}",), "ms", ragged=True) for p in populations]
+    senders = [Output(f"spike_senders_{p}", (f"spike_{p}",), ragged=True) for p in populations]
+    counts = [Output("spike_counts", ("population", "time_bin")), Output("population_size", ("population",), dtype="int32")]
     return Layout.of(
-        outputs,
+        [*counts, Output("eeg", ("electrode", "time")), *times, *senders],
         {
-            "population": Coordinate(np.array(["E", "I"])),
+            "population": Coordinate(np.array(list(populations))),
             "time_bin": Coordinate(START + np.arange(N_TIME) * DT, "ms"),
             "electrode": Coordinate(np.arange(1)),
-            "time": Coordinate(START + np.arange(n_signal) * 1000 / SAMPLING_RATE, "ms"),
+            "time": Coordinate(START + np.arange(16000) * 1000 / rate, unit),
         },
     )
 
@@ -41,7 +39,7 @@ def _layout(n_signal: int = 16000) -> Layout:
 def _network(rate_E: float = 5.0, rate_I: float = 15.0, active: int = 100, common: float = 0.0) -> dict[str, Any]:
     """Poisson neurons; the first `active` of each hundred fire; a share `common` of spikes is everybody's."""
     rng = np.random.default_rng(7)
-    data: dict[str, Any] = {"spike_counts": np.zeros((1, 2, N_TIME), np.int32)}
+    data: dict[str, Any] = {"spike_counts": np.zeros((1, 2, N_TIME), np.int32), "population_size": np.array([SIZES])}
     shared = rng.random(N_TIME)
     for p, (name, size, rate) in enumerate(zip("EI", SIZES, (rate_E, rate_I), strict=True)):
         probability = rate * DT / 1000
@@ -55,10 +53,10 @@ def _network(rate_E: float = 5.0, rate_I: float = 15.0, active: int = 100, commo
     return data
 
 
-def _gates(data: dict[str, Any], **changes: Any) -> dict[str, int]:
+def _gates(data: dict[str, Any], rate: float = SAMPLING_RATE, **changes: Any) -> dict[str, int]:
     options = _options(**changes)
-    layout = quality.declare(options, _layout())
-    found = quality.apply(data, options, Context())
+    layout = quality.declare(options, _layout(rate))
+    found = quality.apply(data, options, Context(layout=_layout(rate)))
     values = np.asarray(found["gates"])
     assert values.dtype == np.asarray(found["valid"]).dtype == np.int8
     assert values.shape[1:] == layout.shape("gates")
@@ -67,8 +65,8 @@ def _gates(data: dict[str, Any], **changes: Any) -> dict[str, int]:
     return gates
 
 
-def _failed(data: dict[str, Any], **changes: Any) -> set[str]:
-    return {name for name, passed in _gates(data, **changes).items() if not passed}
+def _failed(data: dict[str, Any], rate: float = SAMPLING_RATE, **changes: Any) -> set[str]:
+    return {name for name, passed in _gates(data, rate, **changes).items() if not passed}
 
 
 def _coloured(exponent: float, peaks: tuple[float, ...] = (), seed: int = 0) -> np.ndarray:
@@ -158,6 +156,22 @@ def test_gates_of_the_spectrum(signal: np.ndarray, failed: set[str]):
     assert _failed(_network() | {"eeg": signal}, signal="eeg") == failed
 
 
+def test_sampling_rate_is_that_of_the_signal():
+    """Peaks at 20, 50 and 90 Hz are at half of that when the same samples come half as fast, and one leaves the fit."""
+    data = _network() | {"eeg": _coloured(1.5, (20.0, 50.0, 90.0))}
+    assert _failed(data, rate=800.0, signal="eeg", frequency_min=12.0) == set()
+    assert _failed(data, rate=800.0, signal="eeg") == {"spectrum_peaks"}
+
+
+def test_sizes_are_those_of_the_point():
+    """The same spikes from a fifth of the neurons are five times the rate."""
+    data = _network(active=20)
+    data["population_size"] = np.array([[16, 4]])
+    assert {"rate_E", "rate_I"}.isdisjoint(_failed(_network(active=20), usable_min=2))
+    assert _gates(data, usable_min=2, rate_E_max=2.0)["rate_E"] == 0
+    assert _gates(_network(active=20), usable_min=2, rate_E_max=2.0)["rate_E"] == 1
+
+
 def test_aperiodic_fit_finds_the_exponent_under_peaks():
     """A line in double logarithms, with three bins pulled up by two decades."""
     frequency = np.arange(5.0, 201.0, 2.0)
@@ -181,8 +195,7 @@ def test_number_of_peaks(residual: list[float], n: int):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sampling_rate": 1000.0}, "sampling_rate is 1000 Hz, which is not that of eeg"),
-        ({"frequency_max": 900.0}, "at most half of it"),
+        ({"frequency_max": 900.0}, "sampling rate of 1600 Hz; the highest is at most half of it"),
         ({"segment": 20000.0}, "less than one segment"),
     ],
 )
@@ -190,3 +203,17 @@ def test_signal_that_does_not_fit_is_refused(changes: dict[str, Any], message: s
     """When the study is checked."""
     with pytest.raises(ResultsError, match=message):
         quality.declare(_options(signal="eeg", **changes), _layout())
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (_layout(unit="s"), 'times of eeg are in "s"; expected "ms"'),
+        (_layout(rate=300.0), "sampling rate of 300 Hz; the highest is at most half"),
+        (_layout(populations="ES"), "the populations are E, S; expected E and I"),
+    ],
+)
+def test_outputs_that_do_not_fit_are_refused(layout: Layout, message: str):
+    """When the study is checked."""
+    with pytest.raises(ResultsError, match=message):
+        quality.declare(_options(signal="eeg"), layout)

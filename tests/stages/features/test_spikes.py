@@ -18,29 +18,30 @@ DT, START = 0.5, 100.0
 
 
 def _options(**changes: Any) -> dict[str, Any]:
-    return {option.name: option.default for option in spikes.options} | {"sizes": (6.0, 4.0), "dt": DT} | changes
+    return {option.name: option.default for option in spikes.options} | changes
 
 
 def _layout(n_time: int = 400, dt: float = DT, start: float = START) -> Layout:
-    ragged = [
-        Output(f"{what}_{p}", (f"spike_{p}",), ragged=True) for what in ("spike_times", "spike_senders") for p in "EI"
-    ]
+    times = [Output(f"spike_times_{p}", (f"spike_{p}",), "ms", ragged=True) for p in "EI"]
+    senders = [Output(f"spike_senders_{p}", (f"spike_{p}",), ragged=True) for p in "EI"]
+    counts = [Output("spike_counts", ("population", "time_bin")), Output("population_size", ("population",), dtype="int32")]
     return Layout.of(
-        [Output("spike_counts", ("population", "time_bin")), *ragged],
+        [*counts, *times, *senders],
         {"population": Coordinate(np.array(["E", "I"])), "time_bin": Coordinate(start + np.arange(n_time) * dt, "ms")},
     )
 
 
 def _data(points: list[dict[str, list[list[float]]]], n_time: int = 400, start: float = START) -> dict[str, Any]:
-    """Batches from lists of spike times by neuron, ms."""
+    """Batches from lists of spike times by neuron, ms; silent neurons have empty lists."""
     edges = start + np.arange(n_time + 1) * DT
     data: dict[str, Any] = {"spike_counts": np.zeros((len(points), 2, n_time), np.int32)}
+    data["population_size"] = np.array([[len(point[name]) for name in "EI"] for point in points], np.int32)
     for p, name in enumerate("EI"):
         trains = [[(t, i) for i, train in enumerate(point[name]) for t in train] for point in points]
         data[f"spike_times_{name}"] = [np.array([t for t, _ in train]) for train in trains]
         data[f"spike_senders_{name}"] = [np.array([i for _, i in train], np.int32) for train in trains]
         for k, times in enumerate(data[f"spike_times_{name}"]):
-            data["spike_counts"][k, p] = np.histogram(times, edges)[0]
+            data["spike_counts"][k, p] = np.histogram(times[times < edges[-1]], edges)[0]
     return data
 
 
@@ -56,7 +57,7 @@ def _random_point(seed: int) -> dict[str, list[list[float]]]:
 def _run(points: list[dict[str, list[list[float]]]], **changes: Any) -> dict[str, np.ndarray]:
     options = _options(**changes)
     layout = spikes.declare(options, _layout())
-    found = spikes.apply(_data(points), options, Context())
+    found = spikes.apply(_data(points), options, Context(layout=_layout()))
     assert {name: np.shape(values)[1:] for name, values in found.items()} == {
         name: layout.shape(name) for name in layout.outputs
     }
@@ -102,7 +103,7 @@ def test_poisson_neurons():
     n_time, n = 40_000, 60
     trains = [(START + DT * np.flatnonzero(rng.random(n_time) < 0.01)).tolist() for _ in range(2 * n)]
     data = _data([{"E": trains[:n], "I": trains[n:]}], n_time=n_time)
-    found = spikes.apply(data, _options(sizes=(float(n), float(n))), Context())
+    found = spikes.apply(data, _options(), Context(layout=_layout(n_time)))
     np.testing.assert_allclose(found["cv_isi"], 1, atol=0.03)
     np.testing.assert_allclose(found["fano_factor"], 1, atol=0.12)
     np.testing.assert_allclose(found["pairwise_correlation"], 0, atol=3e-3)
@@ -136,22 +137,96 @@ def test_interval_statistics(events: list[tuple[int, int]]):
     np.testing.assert_allclose(cv, [interval.std() / interval.mean() for interval in intervals], atol=1e-12)
 
 
+def test_every_point_has_its_own_sizes():
+    """The same spikes in a network with two more silent neurons: lower rates, all else unchanged."""
+    point = _random_point(3)
+    found = _run([point, {"E": [*point["E"], [], []], "I": point["I"]}])
+    assert found["spike_rate"][1].tolist() == pytest.approx((found["spike_rate"][0] * [6 / 8, 1]).tolist())
+    for name in ("cv_isi", "fano_factor", "pairwise_correlation"):
+        np.testing.assert_array_equal(found[name][1], found[name][0])
+
+
+def test_population_without_neurons_has_no_features():
+    """And the other one has its own."""
+    point = _random_point(3)
+    found = _run([point, {"E": point["E"], "I": []}])
+    for values in found.values():
+        assert values[1, 0] == values[0, 0]
+        assert np.isnan(values[1, 1])
+
+
+def test_spikes_outside_the_bins_are_left_out():
+    """A recorder that also ran in the transient: the bins of the counts say what counts, also after a silent beginning."""
+    point = _random_point(4)
+    late = {name: [[t for t in train if t >= START + 50] for train in trains] for name, trains in point.items()}
+    longer = {name: [[3.0, 50.0, 99.5, *train, 300.0, 301.0] for train in trains] for name, trains in late.items()}
+    expected, found = _run([late]), _run([longer])
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_bins_start_at_the_first_left_edge():
+    """Two bins of 10 ms touch at 110 ms, wherever the first spike is: shared bins make a correlation of 1."""
+    found = _run([{"E": [[103.0, 109.5]] + [[104.0, 105.0]] * 5, "I": [[109.5], [110.0], [], []]}])
+    assert found["pairwise_correlation"][0, 0] == pytest.approx(1)
+    assert found["pairwise_correlation"][0, 1] == pytest.approx(-1 / 19)
+
+
+@pytest.mark.parametrize("edge", [0.1, 0.3, 1.7])
+def test_steps_that_are_no_binary_fractions(edge: float):
+    """Left edges from a multiplication: spikes on them are in the bins that they open."""
+    dt, n_time = 0.1, 4000
+    edges = edge + dt * np.arange(n_time)
+    every = edges[50::100]
+    counts = np.zeros((1, 2, n_time), np.int32)
+    counts[0, :, 50::100] = 2
+    data: dict[str, Any] = {"spike_counts": counts, "population_size": np.array([[2, 2]])}
+    for name in "EI":
+        data[f"spike_times_{name}"] = [np.repeat(every, 2)]
+        data[f"spike_senders_{name}"] = [np.tile([0, 1], len(every))]
+    found = spikes.apply(data, _options(), Context(layout=_layout(n_time, dt, edge)))
+    np.testing.assert_allclose(found["spike_rate"], 100.0, rtol=1e-12)
+    np.testing.assert_allclose(found["cv_isi"], 0, atol=1e-9)
+    np.testing.assert_array_equal(found["fano_factor"], 0)
+    assert np.isnan(found["pairwise_correlation"]).all()
+
+
+def _changed(**changes: Any) -> Layout:
+    """The layout with other outputs or coordinates."""
+    layout = _layout()
+    outputs = [Output(**{"name": o.name, "dims": o.dims, "unit": o.unit, "ragged": o.ragged} | changes.get(o.name, {}))
+               for o in layout.outputs.values()]
+    return Layout.of(outputs, {**layout.coordinates, **changes.get("coordinates", {})})
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("layout", "message"),
     [
-        ({"populations": ("E", "S")}, "populations E, I"),
-        ({"sizes": (6.0,)}, "give both for each"),
-        ({"dt": 0.25}, "option dt is 0.25 ms"),
-        ({"bin": 150.0}, "at most half of the"),
+        (_changed(spike_counts={"dims": ("time_bin",)}), "expected a population and a time"),
+        (_changed(population_size={"dims": ("time_bin",)}), r"population_size has dimensions .* expected population alone"),
+        (_changed(population_size={"name": "size"}), 'no output "population_size"'),
+        (_changed(spike_times_I={"unit": "s"}), 'spike_times_I is in "s"; expected "ms"'),
+        (_changed(coordinates={"time_bin": Coordinate(np.arange(9.0), "s")}), 'spike_counts are in "s"; expected "ms"'),
+        (_changed(coordinates={"time_bin": Coordinate(np.arange(9.0) ** 2, "ms")}), "steps from 1 to 15 ms; expected equal"),
+        (_changed(coordinates={"population": Coordinate(np.array(["E", "S"]))}), 'no output "spike_times_S"'),
     ],
 )
-def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], message: str):
+def test_outputs_that_do_not_fit_are_refused(layout: Layout, message: str):
     """When the study is checked."""
     with pytest.raises(ResultsError, match=message):
-        spikes.declare(_options(**changes), _layout())
+        spikes.declare(_options(), layout)
+
+
+@pytest.mark.parametrize("width", [0.25, 150.0])
+def test_bin_that_does_not_fit_is_refused(width: float):
+    """Narrower than a bin of the counts, or wider than half of them."""
+    with pytest.raises(ResultsError, match=r"at least a bin of the counts \(0\.5 ms\) and at most half"):
+        spikes.declare(_options(bin=width), _layout())
 
 
 def test_spikes_from_outside_the_population_are_refused():
     """The sizes are wrong, and so would be the rates."""
-    with pytest.raises(ResultsError, match="neurons 0 to 5, and it has 3; set option sizes"):
-        _run([{"E": [[110.0]] * 6, "I": []}], sizes=(3.0, 4.0))
+    data = _data([{"E": [[110.0]] * 6, "I": []}])
+    data["population_size"][0, 0] = 3
+    with pytest.raises(ResultsError, match="neurons 0 to 5, and population_size says that it has 3"):
+        spikes.apply(data, _options(), Context(layout=_layout()))

@@ -26,6 +26,7 @@ class FakeTable:
     kernels: np.ndarray
     pathways: tuple[str, ...] = PATHWAYS
     dt: float = DT
+    unit: str = "ms"
 
     def array(self, name: str) -> np.ndarray:
         assert name == "dipole_kernel"
@@ -35,7 +36,7 @@ class FakeTable:
         if dim == "pathway":
             return Coordinate(np.array(self.pathways))
         half = self.kernels.shape[-1] // 2
-        return Coordinate(np.arange(-half, self.kernels.shape[-1] - half) * self.dt, "ms")
+        return Coordinate(np.arange(-half, self.kernels.shape[-1] - half) * self.dt, self.unit)
 
 
 def _kernels() -> np.ndarray:
@@ -45,12 +46,12 @@ def _kernels() -> np.ndarray:
     return kernels
 
 
-def _layout(n_time: int = N_TIME, dt: float = DT, populations: tuple[str, ...] = ("E", "I")) -> Layout:
+def _layout(n_time: int = N_TIME, dt: float = DT, populations: tuple[str, ...] = ("E", "I"), unit: str = "ms") -> Layout:
     return Layout.of(
         [Output("spike_counts", ("population", "time_bin"), dtype="int32")],
         {
             "population": Coordinate(np.array(populations)),
-            "time_bin": Coordinate(2000 + np.arange(n_time) * dt, "ms"),
+            "time_bin": Coordinate(2000 + np.arange(n_time) * dt, unit),
         },
     )
 
@@ -59,10 +60,12 @@ def _options(**changes: Any) -> dict[str, Any]:
     return {option.name: option.default for option in dipole.options} | {"kernel": "kernels", "decimate": 1} | changes
 
 
-def _run(counts: np.ndarray, table: FakeTable | None = None, **changes: Any) -> dict[str, np.ndarray]:
-    options = _options(**changes)
-    layout = dipole.declare(options, _layout(counts.shape[-1]))
-    context = Context(inputs={"kernels": table or FakeTable(_kernels())})
+def _run(
+    counts: np.ndarray, table: FakeTable | None = None, recorded: Layout | None = None, **changes: Any
+) -> dict[str, np.ndarray]:
+    options, recorded = _options(**changes), recorded or _layout(counts.shape[-1])
+    layout = dipole.declare(options, recorded)
+    context = Context(inputs={"kernels": table or FakeTable(_kernels())}, layout=recorded.union(layout))
     found = dipole.apply({"spike_counts": counts}, options, context)
     for name, values in found.items():
         assert np.shape(values)[1:] == layout.shape(name)
@@ -85,6 +88,17 @@ def test_order_of_the_pathways_does_not_matter():
     order = [2, 0, 3, 1]
     shuffled = FakeTable(_kernels()[:, order], tuple(PATHWAYS[i] for i in order))
     np.testing.assert_array_equal(_run(counts, shuffled)["dipole"], _run(counts)["dipole"])
+
+
+def test_populations_and_time_step_are_those_of_the_counts():
+    """No option says them: I before E, and steps of 0.1 ms, with kernels of that step."""
+    counts = np.random.default_rng(0).poisson(1.0, (1, 2, N_TIME))
+    turned = _layout(populations=("I", "E"))
+    np.testing.assert_allclose(_run(counts[:, ::-1], recorded=turned)["dipole"], _run(counts)["dipole"], atol=1e-11)
+    found = _run(counts, FakeTable(_kernels(), dt=0.1), _layout(dt=0.1))
+    np.testing.assert_array_equal(found["dipole"], _run(counts)["dipole"])
+    pathway = dipole.declare(_options(components=True), _layout(populations=("S", "E"))).coordinates["pathway"]
+    assert tuple(pathway.values) == ("S:S", "S:E", "E:S", "E:E")
 
 
 def test_direct_convolution_is_the_reference():
@@ -134,6 +148,8 @@ def test_a_point_does_not_depend_on_its_company():
         (FakeTable(np.repeat(_kernels(), 2, axis=0)), "expected one point"),
         (FakeTable(_kernels()[:, :3], PATHWAYS[:3]), "no kernel for I:I"),
         (FakeTable(_kernels(), dt=0.1), "steps of 0.1 ms and the counts of 0.0625 ms"),
+        (FakeTable(_kernels(), dt=-DT), "steps from -0.0625 to -0.0625 ms; expected equal ones"),
+        (FakeTable(_kernels(), unit="s"), 'kernels of the study "kernels" are in "s"; expected "ms"'),
         (FakeTable(_kernels() * np.nan), "not finite"),
         (FakeTable(_kernels()[..., 1:]), "as many before as after 0"),
     ],
@@ -142,6 +158,12 @@ def test_kernels_that_do_not_fit_are_refused(table: FakeTable, message: str):
     """Each with what was found."""
     with pytest.raises(ResultsError, match=message):
         _run(np.zeros((1, 2, N_TIME)), table)
+
+
+def test_third_population_needs_its_own_kernels():
+    """They are named, with the populations of the counts."""
+    with pytest.raises(ResultsError, match=r"no kernel for E:S, I:S, S:E, S:I, S:S .* populations of the counts are E, I, S"):
+        _run(np.zeros((1, 3, N_TIME)), recorded=_layout(populations=("E", "I", "S")))
 
 
 def test_missing_study_is_named():
@@ -153,8 +175,8 @@ def test_missing_study_is_named():
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        (_layout(dt=0.1), "bins of spike_counts are 0.1 ms wide, and option dt is 0.0625 ms"),
-        (_layout(populations=("E", "I", "S")), "populations E, I, S"),
+        (_layout(unit="s"), 'times of spike_counts are in "s"; expected "ms"'),
+        (_layout(n_time=1), "has 1 times; at least two"),
         (_layout(n_time=20), "too few to decimate"),
         (Layout.of([Output("spike_counts", ("n",), ragged=True)]), "expected a population and a time"),
     ],

@@ -1,0 +1,88 @@
+"""What a user installs: the wheel, and the words of the README."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import hpcsim
+from hpcsim.assets import folder, shipped_studies
+from hpcsim.testing import check_model
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """Fenced blocks of the README."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_wheel_holds_studies_job_scripts_and_mechanisms(tmp_path):
+    # a copy, since building leaves its own folders behind
+    source = tmp_path / "source"
+    for name in ("hpcsim", "jobs", "params", "mod"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    line = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path), str(source)]
+    subprocess.run(line, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("hpcsim-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "site")
+    for name in ("hpcsim/params/quickstart.toml", "hpcsim/jobs/array.job", "hpcsim/mod/Exp2SynI.mod", "hpcsim/py.typed"):
+        assert name in names
+    code = "import hpcsim.assets as a; print(sorted(a.shipped_studies()), a.folder('mod'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}
+    )
+    assert "quickstart" in done.stdout and str(tmp_path / "site") in done.stdout, done.stderr
+
+
+def test_shipped_folders_are_found():
+    assert "quickstart" in shipped_studies()
+    assert (folder("mod") / "Exp2SynI.mod").exists()
+
+
+def test_the_readme_has_exactly_two_commands():
+    first, second = blocks("sh")
+    assert first.strip().endswith("hpcsim run quickstart")
+    assert "pytest" in second
+    assert all("-c constraints.txt" in block and len(block.strip().splitlines()) == 1 for block in (first, second))
+
+
+def test_the_study_of_the_readme_is_right(tmp_path):
+    path = tmp_path / "drive.toml"
+    path.write_text(blocks("toml")[0])
+    study = hpcsim.Study.load(path)
+    assert len(study.design) == 50
+    assert list(study.layout.outputs) == ["rate", "catch22"]
+
+
+def test_the_python_of_the_readme_runs(tmp_path):
+    study, model = blocks("python")
+    space: dict = {}
+    exec(compile(study.split("results =")[0], "README", "exec"), space)
+    assert len(space["study"].design) == 50
+    (tmp_path / "decay.py").write_text(model)
+    sys.path.insert(0, str(tmp_path))
+    import decay
+
+    assert check_model(decay.decay)["v"].shape == (3, 1000)
+
+
+def test_pins_where_versions_are_known_to_clash():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "numpy>=2.0,<2.4" in project["dependencies"]
+    constraints = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    )
+    assert constraints["numpy"].startswith("2.3") and constraints["brian2"] == "2.9.0"
+    extras = {"nest", "neuron", "brian2", "inference", "slurm", "glm", "all", "test"}
+    assert extras <= set(project["optional-dependencies"])
