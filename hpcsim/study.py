@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +14,7 @@ from hpcsim.directory import StudyDirectory, differences
 from hpcsim.errors import DirectoryError, ModelError, Problem, ResultsError, SpaceError, StudyError, UnitError, nearest
 from hpcsim.models.model import Model
 from hpcsim.models.registry import MODELS, get_model
+from hpcsim.recipe import digest, make_recipe
 from hpcsim.space.constraint import Constraint
 from hpcsim.space.design import Design
 from hpcsim.space.parameter import Parameter, Value
@@ -28,8 +26,6 @@ from hpcsim.study_file import parse, read
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
 
-#: Raised when the way from a study to its numbers changes (seeds, order of stages).
-FORMAT = 1
 #: How many points are looked at before anything runs.
 PROBED = 64
 INPUT = "study:"
@@ -245,7 +241,7 @@ class Study:
         for number, bound in enumerate(self.stages):
             try:
                 layout = layout.union(bound.stage.declare(bound.options, layout))
-            except (ResultsError, UnitError) as error:
+            except (ModelError, ResultsError, UnitError) as error:
                 problems.append(Problem(f"stages[{number}]", str(error)))
                 return
         names = self.file.outputs.keep or tuple(layout.outputs)
@@ -271,58 +267,17 @@ class Study:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """Everything that the numbers depend on, apart from the values of the varying parameters."""
-        design = self.file.design
-        return {
-            "format": FORMAT,
-            "model": self.model.name,
-            "model_version": self.model.version,
-            "seed": self.seed,
-            "threads": self.file.resources.threads,
-            "fixed": {name: _jsonable(value) for name, value in self.space.fixed.items()},
-            "sampling": (
-                {
-                    "method": design.method,
-                    "constraint": design.constraint,
-                    "block": (design.block or design.n) if design.method == "lhs" else 0,
-                    "space": {name: str(kind) for name, kind in sorted(self.space.sampled.items())},
-                }
-                if self.space.sampled
-                else {}
-            ),
-            "identity": dict(self.model.identity()),
-            "stages": {
-                f"{number}": {
-                    "use": bound.stage.name,
-                    "version": bound.stage.version,
-                    "options": {name: _jsonable(value) for name, value in bound.options.items()},
-                }
-                for number, bound in enumerate(self.stages)
-            },
-            "keep": list(self.layout.outputs),
-            "versions": self.versions,
-            "inputs": {name: self._input_recipe(name) for name in self.inputs},
-        }
-
-    def _input_recipe(self, name: str) -> str:
-        """Identity of an input: the one that this directory was made with, or else that of its study."""
-        held = self.file.recipe.get("inputs", {})
-        return str(held[name]) if name in held else self.input_study(name).completeness
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Versions of the distributions that the model and the stages name."""
-        names = {*self.model.requires, *(name for bound in self.stages for name in bound.stage.requires)}
-        return {name: _version(name) for name in sorted(names)}
+        return make_recipe(self)
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the recipe; finished points are used again when id and fingerprint agree."""
-        return _digest(self.recipe)
+        return digest(self.recipe)
 
     @cached_property
     def completeness(self) -> str:
         """Digest of the recipe and the design: results that carry it hold every point."""
-        return _digest([self.fingerprint, self.design.digest])
+        return digest([self.fingerprint, self.design.digest])
 
     @cached_property
     def columns(self) -> tuple[Parameter, ...]:
@@ -454,27 +409,8 @@ def _reference(model: Model) -> str:
     return model.name
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"
-
-
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _jsonable(value: Any) -> Any:
-    # 1 and 1.0 are the same value, so they must be the same text
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return [_jsonable(item) for item in value] if isinstance(value, (tuple, list)) else value
-
-
-def _digest(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 __all__ = ["BoundMethod", "BoundStage", "Study", "find"]

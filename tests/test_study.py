@@ -96,7 +96,7 @@ def test_one_study_has_one_shape():
 
 def test_a_bare_name_is_a_shipped_study_and_a_near_one_is_named():
     assert find("quickstart") == shipped_studies()["quickstart"]
-    with pytest.raises(StudyError, match='did you mean "quickstart"'):
+    with pytest.raises(StudyError, match=r'did you mean "quickstart"'):
         find("quikstart")
 
 
@@ -152,7 +152,7 @@ def test_what_changes_the_numbers_changes_the_fingerprint():
 
 def test_the_version_of_a_simulator_is_part_of_the_fingerprint(monkeypatch):
     reference = hpcsim.Study("s", "nest.hagen_lif").fingerprint
-    monkeypatch.setattr("hpcsim.study._version", lambda name: "3.11.0")
+    monkeypatch.setattr("hpcsim.recipe._version", lambda name: "3.11.0")
     assert hpcsim.Study("s", "nest.hagen_lif").fingerprint != reference
 
 
@@ -176,9 +176,9 @@ def test_another_environment_is_noticed_before_it_adds_other_numbers(tmp_path, m
     study = hpcsim.Study("s", "nest.hagen_lif")
     place = study.directory(tmp_path / "run")
     place.open(study.to_toml(), study.recipe, study.name)
-    monkeypatch.setattr("hpcsim.study._version", lambda name: "3.11.0")
+    monkeypatch.setattr("hpcsim.recipe._version", lambda name: "3.11.0")
     again = hpcsim.Study.load(place.path)
-    with pytest.raises(DirectoryError, match='versions.nest-simulator: there "3.10.0", now "3.11.0"'):
+    with pytest.raises(DirectoryError, match=r'versions\.nest-simulator: there "3\.10\.0", now "3\.11\.0"'):
         again.verify(place)
 
 

@@ -90,7 +90,8 @@ def collect(
         What the results say about where they come from: ``study`` (TOML), ``versions`` (JSON), and so on.
         Written when there are new rows.
     complete : str
-        A digest that is written into the results when they hold everything; implies `final`.
+        A digest that is written into the results when they hold everything; implies `final`. It is not written
+        when a shard had to be set aside.
     threshold : float
         The results are copied each time, so a collection that is not final waits until the shards have this
         fraction of the bytes of the results.
@@ -123,7 +124,9 @@ def collect(
             refused=tuple(set_aside(path, "refused", reason) for path, reason in refused),
         )
         with storage(report.path):
-            return _renew(report, infos, dict(provenance or {}), complete)
+            # what was set aside is missing, whatever the caller counted before
+            whole = "" if damaged or refused else complete
+            return _renew(report, infos, dict(provenance or {}), whole)
 
 
 def _renew(

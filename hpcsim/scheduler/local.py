@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from hpcsim.errors import HpcsimError, Interrupted, StorageError
 from hpcsim.scheduler.executor import Job
@@ -128,20 +129,47 @@ def _submit_all(client: Any, tasks: Tasks, slices: Slices, workers: int) -> None
     """Keep `workers` tasks running until no slice is left; sizes follow from what the first ones took."""
     running: dict[Any, tuple[int, int]] = {}
     seconds = points = 0.0
-    collected_at = time.monotonic()
-    while True:
-        while len(running) < workers and (taken := slices.take(seconds / points if points else None)):
-            name = f"points-{taken[0]}-{taken[1]}"
-            running[client.submit(_run, id(tasks), *taken, key=name, pure=False)] = taken
-        if not running:
-            return
-        for future in _finished(running):
-            start, stop = running.pop(future)
-            seconds += future.result()
-            points += stop - start
-        if time.monotonic() - collected_at > COLLECT_EVERY:
-            tasks.job.on_shards()
-            collected_at = time.monotonic()
+    with _Collecting(tasks.job.on_shards) as collecting:
+        while _keep_busy(client, tasks, slices, workers, running, seconds / points if points else None):
+            for future in _finished(running):
+                start, stop = running.pop(future)
+                seconds += future.result()
+                points += stop - start
+            collecting.when_due()
+
+
+def _keep_busy(
+    client: Any, tasks: Tasks, slices: Slices, workers: int, running: dict[Any, tuple[int, int]], cost: float | None
+) -> bool:
+    """Submit tasks for workers that have none; returns whether any is running."""
+    while len(running) < workers and (taken := slices.take(cost)):
+        name = f"points-{taken[0]}-{taken[1]}"
+        running[client.submit(_run, id(tasks), *taken, key=name, pure=False)] = taken
+    return bool(running)
+
+
+class _Collecting:
+    """Collects now and then beside the running tasks: copying large results must not hold up new tasks."""
+
+    def __init__(self, collect: Callable[[], None]) -> None:
+        self._collect = collect
+        self._pool = ThreadPoolExecutor(1)
+        self._present: Future[None] | None = None
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(wait=True)
+
+    def when_due(self) -> None:
+        """Start a collection when the last is long ago; raises what the last one raised."""
+        if self._present is not None and self._present.done():
+            self._present.result()
+            self._present = None
+        if self._present is None and time.monotonic() - self._last > COLLECT_EVERY:
+            self._present, self._last = self._pool.submit(self._collect), time.monotonic()
 
 
 def _finished(running: dict[Any, tuple[int, int]]) -> list[Any]:
@@ -157,9 +185,8 @@ def _finished(running: dict[Any, tuple[int, int]]) -> list[Any]:
 def _stop(tasks: Tasks, client: Any) -> None:
     """Stop all tasks and wait until they have written what they have."""
     tasks.stopping.set()
-    wait: Callable[[], bool] = lambda: not any(client.processing().values())  # noqa: E731
     deadline = time.monotonic() + GRACE + 10
-    while not wait() and time.monotonic() < deadline:
+    while any(client.processing().values()) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 

@@ -127,11 +127,10 @@ def gather(study: Study, directory: StudyDirectory, listener: Listener | None = 
     """Move finished points from shards into the results, and say what was set aside."""
     from hpcsim.collector.collect import collect
 
-    report = collect(directory.path, final=final, provenance=_provenance(directory))
-    for path in report.damaged:
-        (listener or Listener()).said(f"damaged shard set aside: {path}; its points run again with the next command")
-    if final and directory.results.exists() and not plan(study, directory).left:
-        collect(directory.path, final=True, complete=study.completeness)
+    whole = study.completeness if final and not plan(study, directory).left else ""
+    report = collect(directory.path, final=final, provenance=_provenance(directory), complete=whole)
+    for item in (*report.damaged, *report.refused):
+        (listener or Listener()).said(f"set aside: {item}; its points run again with the next command")
 
 
 def _provenance(directory: StudyDirectory) -> dict[str, str]:

@@ -70,7 +70,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("delay_min", 0.3, "ms", (0.0, None), description="shorter delays are drawn again", source=NCPI),
     Parameter("dt", 2.0**-4, "ms", (2.0**-10, 1.0), description="time step", source=NCPI),
     Parameter("tstop", 12_000.0, "ms", (0.0, None), description="simulated time, with the transient", source=NCPI),
-    Parameter("transient", 2_000.0, "ms", (0.0, None), description="time at the start that no output counts", source=NCPI),
+    Parameter(
+        "transient", 2_000.0, "ms", (0.0, None), description="time at the start that rates and counts leave out", source=NCPI
+    ),
     Parameter(
         "rng_type",
         "Philox_64",
