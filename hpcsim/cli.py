@@ -50,9 +50,7 @@ def run(
         before = sweep(checked, place, on=on, workers=workers, retry_failed=retry_failed, listener=listener.listener())
     print_outcome(place)
     if checked.methods and (before.left or not place.report.exists()):
-        from hpcsim.report.study import infer
-
-        print_findings(infer(checked, place), place)
+        print_findings(checked.infer(place), place)
 
 
 @app.command()
@@ -120,13 +118,12 @@ def status(study: StudyArgument, directory: DirectoryOption = None) -> None:
 @app.command()
 def infer(study: StudyArgument, directory: DirectoryOption = None) -> None:
     """Run the inference of a study on its results, and write the report."""
-    from hpcsim.report.study import infer as run_inference
     from hpcsim.study import Study
     from hpcsim.terminal import print_findings
 
     checked = Study.load(study)
     place = _place(checked, study, directory)
-    print_findings(run_inference(checked, place), place)
+    print_findings(checked.infer(place), place)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from hpcsim.study_file import parse, read
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
+    from hpcsim.inference.method import Finding
 
 #: How many points are looked at before anything runs.
 PROBED = 64
@@ -172,15 +173,12 @@ class Study:
 
     def _check_resources(self, problems: list[Problem]) -> None:
         self.time_limit: float | None = None
-        self.memory: float | None = None
-        wanted = self.file.resources
-        for key, text, unit in (("time", wanted.time, "s"), ("memory", wanted.memory, "MB")):
-            if text:
-                try:
-                    value = float(Parameter(key, 1.0, unit, (1e-3, None)).resolve(text))  # type: ignore[arg-type]
-                    setattr(self, "time_limit" if key == "time" else "memory", value)
-                except (UnitError, SpaceError) as error:
-                    problems.append(Problem(f"resources.{key}", str(error)))
+        text = self.file.resources.time
+        if text:
+            try:
+                self.time_limit = float(Parameter("time", 1.0, "s", (1e-3, None)).resolve(text))  # type: ignore[arg-type]
+            except (UnitError, SpaceError) as error:
+                problems.append(Problem("resources.time", str(error)))
 
     def _bind_stages(self, problems: list[Problem]) -> Iterable[BoundStage]:
         for number, table in enumerate(self.file.stages):
@@ -346,14 +344,43 @@ class Study:
         Results
         """
         from hpcsim.collector.results import Results
-        from hpcsim.report.study import infer
         from hpcsim.scheduler.sweep import sweep
 
         place = self.directory(directory)
         sweep(self, place, on=on, **options)
         if self.methods:
-            infer(self, place)
+            self.infer(place)
         return Results(place.results)
+
+    def infer(self, directory: StudyDirectory) -> list[Finding]:
+        """Run the inference methods on the results, and write the report.
+
+        Parameters
+        ----------
+        directory : StudyDirectory
+            Gets ``inference/`` (a folder a method) and ``report.html``.
+
+        Returns
+        -------
+        list of Finding
+            In the order of the study.
+
+        Raises
+        ------
+        ResultsError
+            If there are no results, or they do not hold what a method needs.
+        """
+        from hpcsim.collector.results import Results
+        from hpcsim.inference.method import get_method
+        from hpcsim.report.html import write_report
+
+        findings = []
+        with Results(directory.results) as results:
+            for number, bound in enumerate(self.methods):
+                place = directory.inference / f"{number}_{bound.name.rpartition('.')[2]}"
+                findings.append(get_method(bound.name)(results, place, seed=self.seed, **bound.options))
+            write_report(results, findings, directory.report)
+        return findings
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {self.model.name}, {len(self.design)} points, keeps {', '.join(self.layout.outputs)}>"

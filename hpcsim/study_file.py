@@ -50,9 +50,7 @@ class ResourcesSection(Section):
     """``[resources]``, for one point; without a time, a point may take as long as it likes."""
 
     threads: int = Field(default=1, ge=1)
-    ranks: int = Field(default=1, ge=1)
     time: str = ""
-    memory: str = ""
     task_size: int | None = Field(default=None, ge=1)
 
 

@@ -31,3 +31,15 @@ def command():
         return subprocess.run(line, capture_output=True, text=True, timeout=timeout, env=environment, **more)
 
     return run
+
+
+@pytest.fixture
+def bernaerts_data() -> Path:
+    """Public data of Bernaerts et al. 2025, in the folder that HPCSIM_DATA names."""
+    folder = os.environ.get("HPCSIM_DATA", "")
+    place = Path(folder) / "bernaerts2025"
+    if not folder or not place.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("HPCSIM_DATA names no folder with bernaerts2025")
+        pytest.skip("set HPCSIM_DATA to the folder of the public data")
+    return place

@@ -190,7 +190,7 @@ def test_priors_may_grow_longer_but_not_change(tmp_path):
 
 
 def test_a_model_that_no_other_process_can_find_says_so():
-    with pytest.raises(ModelError, match='there is no model "nest.unknown"'):
+    with pytest.raises(ModelError, match=r'there is no model "nest.unknown"'):
         from hpcsim.models.registry import get_model
 
         get_model("nest.unknown")

@@ -17,7 +17,7 @@ from hpcsim.collector.schema import FAILED, OK, Schema
 from hpcsim.collector.shard import ShardWriter, merge
 from hpcsim.collector.table import Table, finished
 from hpcsim.directory import StudyDirectory
-from hpcsim.errors import HpcsimError, Interrupted, SimulationError
+from hpcsim.errors import HpcsimError, Interrupted, ResultsError, SimulationError
 from hpcsim.models.model import Context, Model, Point, Points, cache_directory
 from hpcsim.outputs import Batch, Layout
 from hpcsim.scheduler.plan import holdings
@@ -334,5 +334,14 @@ def describe(error: Exception) -> str:
 
 
 def open_input(directory: StudyDirectory, name: str) -> Table:
-    """Results of another study, beside this one."""
-    return Table(directory.beside(name).results)
+    """Results of another study, beside this one.
+
+    Raises
+    ------
+    ResultsError
+        If they are not there.
+    """
+    path = directory.beside(name).results
+    if not path.exists():
+        raise ResultsError(f"{directory.path} needs the results of the study {name}, but there is no {path}; run {name} first")
+    return Table(path)
