@@ -96,7 +96,12 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path, command):
         f'[fixed]\nseconds = 0.2\nmarker = "{tmp_path / "begun"}"\n'
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "hpcsim", "run", "slow.toml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "hpcsim", "run", "slow.toml"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # as in a terminal: jobs in the background of a shell script ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and len(_lines(tmp_path / "begun")) < 6:
