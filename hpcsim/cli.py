@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, a study's directory, or a shipped study.")]
+ScaleOption = Annotated[str, typer.Option("--scale", help="One of the study's scales.", show_default=False)]
 DirectoryOption = Annotated[Path | None, typer.Option("--dir", help="Where it runs. [default: runs/NAME]", show_default=False)]
 
 
@@ -33,6 +34,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 def run(
     study: StudyArgument,
     directory: DirectoryOption = None,
+    scale: ScaleOption = "",
     on: Annotated[str, typer.Option(help="Executor: inline or local.")] = "local",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Tasks side by side. [default: one a core]", show_default=False)
@@ -44,7 +46,7 @@ def run(
     from hpcsim.study import Study
     from hpcsim.terminal import ProgressListener, print_findings, print_outcome
 
-    checked = Study.load(study)
+    checked = Study.load(study, scale)
     place = _place(checked, study, directory)
     with ProgressListener() as listener:
         before = sweep(checked, place, on=on, workers=workers, retry_failed=retry_failed, listener=listener.listener())
@@ -57,6 +59,7 @@ def run(
 def plan(
     study: StudyArgument,
     directory: DirectoryOption = None,
+    scale: ScaleOption = "",
     prepare: Annotated[bool, typer.Option("--prepare", help="Also make the directory ready for tasks.")] = False,
 ) -> None:
     """Show what a study would run: points, shapes, bytes, what is finished already."""
@@ -64,7 +67,7 @@ def plan(
     from hpcsim.study import Study
     from hpcsim.terminal import print_plan
 
-    checked = Study.load(study)
+    checked = Study.load(study, scale)
     place = _place(checked, study, directory)
     if prepare:
         from hpcsim.scheduler.sweep import Listener
@@ -91,37 +94,37 @@ def task(
 
 
 @app.command()
-def collect(study: StudyArgument, directory: DirectoryOption = None) -> None:
+def collect(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
     """Move finished points from shards into results.h5; tasks may be running."""
     from hpcsim.scheduler.sweep import Listener, gather
     from hpcsim.study import Study
     from hpcsim.terminal import print_outcome
 
-    checked = Study.load(study)
+    checked = Study.load(study, scale)
     place = _place(checked, study, directory)
     gather(checked, place, Listener(said=typer.echo))
     print_outcome(place)
 
 
 @app.command()
-def status(study: StudyArgument, directory: DirectoryOption = None) -> None:
+def status(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
     """Say how far a study is, and which points failed and why."""
     from hpcsim.scheduler.plan import plan as make_plan
     from hpcsim.study import Study
     from hpcsim.terminal import print_status
 
-    checked = Study.load(study)
+    checked = Study.load(study, scale)
     place = _place(checked, study, directory)
     print_status(checked, place, make_plan(checked, place))
 
 
 @app.command()
-def infer(study: StudyArgument, directory: DirectoryOption = None) -> None:
+def infer(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
     """Run the inference of a study on its results, and write the report."""
     from hpcsim.study import Study
     from hpcsim.terminal import print_findings
 
-    checked = Study.load(study)
+    checked = Study.load(study, scale)
     place = _place(checked, study, directory)
     print_findings(checked.infer(place), place)
 

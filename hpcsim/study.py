@@ -21,7 +21,7 @@ from hpcsim.space.parameter import Parameter, Value
 from hpcsim.space.space import Space
 from hpcsim.stages.registry import get_stage
 from hpcsim.stages.stage import Stage
-from hpcsim.study_file import parse, read
+from hpcsim.study_file import parse, read, scaled
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
@@ -109,8 +109,14 @@ class Study:
         self._check(tables, name, None if isinstance(model, str) else model, Path.cwd())
 
     @classmethod
-    def load(cls, where: str | Path) -> Study:
+    def load(cls, where: str | Path, scale: str = "") -> Study:
         """A study from a TOML file, a study's directory, or the bare name of a shipped one.
+
+        Parameters
+        ----------
+        where : str or Path
+        scale : str
+            One of the study's ``[scales.NAME]``, such as a small one for trials.
 
         Raises
         ------
@@ -119,7 +125,7 @@ class Study:
         """
         path = find(where)
         study = cls.__new__(cls)
-        study._check(read(path), str(where), None, path.resolve().parent)
+        study._check(scaled(read(path), scale, str(where)), str(where), None, path.resolve().parent)
         return study
 
     # -- checking -----------------------------------------------------------------------------

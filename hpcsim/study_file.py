@@ -69,6 +69,42 @@ class StudyFile(Section):
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
+def scaled(tables: Mapping[str, Any], scale: str, source: str) -> dict[str, Any]:
+    """The tables of a study at one of its ``[scales.NAME]``; without a name, as they are.
+
+    Parameters
+    ----------
+    tables : mapping
+        As read.
+    scale : str
+        Its keys stand in for those of the study, table by table.
+    source : str
+        For messages.
+
+    Raises
+    ------
+    StudyError
+        If there is no such scale.
+    """
+    rest = {key: value for key, value in tables.items() if key != "scales"}
+    if not scale:
+        return rest
+    scales = tables.get("scales")
+    known = {name: table for name, table in scales.items() if isinstance(table, Mapping)} if isinstance(scales, Mapping) else {}
+    if scale not in known:
+        raise StudyError([Problem("scales", f'there is no scale "{scale}"', nearest(scale, known))], source)
+    return _merged(rest, known[scale])
+
+
+def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(tables)
+    for key, value in changes.items():
+        held = merged.get(key)
+        both = isinstance(held, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(held, value) if both and key != "space" else value
+    return merged
+
+
 def parse(tables: Mapping[str, Any], source: str) -> tuple[StudyFile, list[Problem]]:
     """Check the sections of a study.
 

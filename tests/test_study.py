@@ -194,3 +194,18 @@ def test_a_model_that_no_other_process_can_find_says_so():
         from hpcsim.models.registry import get_model
 
         get_model("nest.unknown")
+
+
+def test_a_scale_stands_in_for_the_keys_that_it_names(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(
+        HEAD + "[space]\nx = { uniform = [0, 1] }\n[fixed]\nguilty = 2\n[design]\nmethod = 'sobol'\nn = 8\n"
+        "[scales.full]\ndesign.n = 800\nfixed.seconds = 0.5\n"
+    )
+    small, full = hpcsim.Study.load(path), hpcsim.Study.load(path, "full")
+    assert (len(small.design), len(full.design)) == (8, 800)
+    assert list(full.design.ids(0, 1)) != list(small.design.ids(0, 1))
+    assert (full.space.fixed["guilty"], full.space.fixed["seconds"], full.design.method) == (2.0, 0.5, "sobol")
+    assert "scales" not in tomllib.loads(full.to_toml())
+    with pytest.raises(StudyError, match=r'no scale "ful"; did you mean "full"'):
+        hpcsim.Study.load(path, "ful")

@@ -98,7 +98,7 @@ def run_local(job: Job) -> None:
     threads = job.study.file.resources.threads
     workers = job.workers or max(1, cores() // threads)
     tasks = Tasks(job)
-    slices = Slices(list(job.plan.pending), workers, job.study.file.resources.task_size)
+    slices = Slices(list(job.plan.pending), workers, job.study.file.resources.task_size, job.study.model.batch or 1)
     # a Dask worker only waits for its process, so threads are enough
     with (
         LocalCluster(

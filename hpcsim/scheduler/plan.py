@@ -102,6 +102,8 @@ class Slices:
         How many tasks run side by side.
     size : int, optional
         A fixed size instead.
+    batch : int
+        How many points a model simulates together; sizes are multiples of it where there are enough points.
     least_seconds : float
         What a task should last at least, once the cost of a point is known.
     most : int
@@ -111,6 +113,7 @@ class Slices:
     pending: list[tuple[int, int]]
     workers: int
     size: int | None = None
+    batch: int = 1
     least_seconds: float = 10.0
     most: int = 100_000
     _left: int = field(init=False)
@@ -133,9 +136,13 @@ class Slices:
     def _next_size(self, seconds_per_point: float | None) -> int:
         if self.size:
             return self.size
+        share = -(-self._left // self.workers)
+        share = -(-share // self.batch) * self.batch
         fair = max(1, self._left // (4 * self.workers))
         if seconds_per_point is None:
             # a pilot: what a point costs is not known yet
-            return min(fair, 16)
-        enough = int(self.least_seconds / max(seconds_per_point, 1e-9))
-        return max(1, min(max(fair, enough), -(-self._left // self.workers), self.most))
+            wanted = min(fair, 16)
+        else:
+            enough = int(self.least_seconds / max(seconds_per_point, 1e-9))
+            wanted = min(max(fair, enough), self.most)
+        return max(1, min(-(-wanted // self.batch) * self.batch, share))

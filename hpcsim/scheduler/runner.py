@@ -141,8 +141,10 @@ class Runner:
     def _pending(self) -> Iterator[np.ndarray]:
         """Indices of unfinished points, in batches."""
         held = holdings(self.directory)
-        for start in range(self.start, self.stop, BLOCK * max(1, self.batch // BLOCK)):
-            stop = min(self.stop, start + BLOCK * max(1, self.batch // BLOCK))
+        # whole batches, where points are not missing
+        block = self.batch * max(1, BLOCK // self.batch)
+        for start in range(self.start, self.stop, block):
+            stop = min(self.stop, start + block)
             indices = np.arange(start, stop)
             if held:
                 done = finished(held, self.study.design.ids(start, stop), self.study.fingerprint, ok=self.retry_failed)

@@ -16,9 +16,9 @@ runs = st.lists(st.integers(1, 3000), min_size=1, max_size=8).map(
 costs = st.lists(st.one_of(st.none(), st.floats(1e-6, 1e4)), min_size=1, max_size=20)
 
 
-@given(runs, st.integers(1, 64), costs, st.one_of(st.none(), st.integers(1, 500)))
-def test_every_pending_point_is_in_exactly_one_task(pending, workers, seconds, size):
-    slices = Slices(pending, workers, size)
+@given(runs, st.integers(1, 64), costs, st.one_of(st.none(), st.integers(1, 500)), st.integers(1, 2000))
+def test_every_pending_point_is_in_exactly_one_task(pending, workers, seconds, size, batch):
+    slices = Slices(pending, workers, size, batch)
     taken, number = [], 0
     while (task := slices.take(seconds[number % len(seconds)])) is not None:
         taken.append(task)
@@ -43,6 +43,14 @@ def test_tasks_of_fast_points_are_worth_a_process():
     assert first == (0, 16)
     start, stop = slices.take(1e-4)
     assert stop - start >= 10_000
+
+
+def test_tasks_hold_whole_batches_while_there_are_enough_points():
+    slices, sizes = Slices([(0, 100_000)], workers=2, batch=1000), []
+    while task := slices.take(1e-4 if sizes else None):
+        sizes.append(task[1] - task[0])
+    assert sizes[0] == 1000
+    assert all(size % 1000 == 0 for size in sizes[:-2])
 
 
 def test_what_is_pending_is_read_from_shards_and_results(tmp_path):
