@@ -21,7 +21,7 @@ from hpcsim.space.parameter import Parameter, Value
 from hpcsim.space.space import Space
 from hpcsim.stages.registry import get_stage
 from hpcsim.stages.stage import Stage
-from hpcsim.study_file import parse, read, scaled
+from hpcsim.study_file import parse, read, scaled, with_lists
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
@@ -131,7 +131,7 @@ class Study:
     # -- checking -----------------------------------------------------------------------------
 
     def _check(self, tables: Mapping[str, Any], source: str, model: Model | None, folder: Path) -> None:
-        file, problems = parse(tables, source)
+        file, problems = parse(with_lists(tables, folder, source), source)
         self.file, self.source, self.folder = file, source, folder
         self.name, self.seed = file.study.name, file.study.seed
         try:

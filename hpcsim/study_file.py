@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
@@ -90,7 +91,9 @@ def scaled(tables: Mapping[str, Any], scale: str, source: str) -> dict[str, Any]
     if not scale:
         return rest
     scales = tables.get("scales")
-    known = {name: table for name, table in scales.items() if isinstance(table, Mapping)} if isinstance(scales, Mapping) else {}
+    known: dict[str, Any] = {}
+    if isinstance(scales, Mapping):
+        known = {name: table for name, table in scales.items() if isinstance(table, Mapping)}
     if scale not in known:
         raise StudyError([Problem("scales", f'there is no scale "{scale}"', nearest(scale, known))], source)
     return _merged(rest, known[scale])
@@ -103,6 +106,52 @@ def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         both = isinstance(held, Mapping) and isinstance(value, Mapping)
         merged[key] = _merged(held, value) if both and key != "space" else value
     return merged
+
+
+def with_lists(tables: Mapping[str, Any], folder: Path, source: str) -> dict[str, Any]:
+    """The tables of a study with ``space.zip = { file = "table.csv", columns = [...] }`` as the lists of that file.
+
+    Parameters
+    ----------
+    tables : mapping
+        As read; without such a key they come back as they are.
+    folder : Path
+        Where relative paths begin.
+    source : str
+        For messages.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read, or lacks a column.
+    """
+    space = tables.get("space")
+    entry = space.get("zip") if isinstance(space, Mapping) else None
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("file"), str) or set(entry) - {"file", "columns"}:
+        return dict(tables)
+    try:
+        with (folder / entry["file"]).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StudyError([Problem("space.zip.file", f'"{entry["file"]}" cannot be read: {error}')], source) from None
+    if not rows:
+        raise StudyError([Problem("space.zip.file", f'"{entry["file"]}" has no rows')], source)
+    names = entry.get("columns", list(rows[0]))
+    missing = [
+        Problem("space.zip.columns", f'there is no column "{name}"', nearest(name, rows[0])) for name in names if name not in rows[0]
+    ]
+    if missing:
+        raise StudyError(missing, source)
+    lists = {name: [_number(row[name]) for row in rows] for name in names}
+    return {**tables, "space": {**tables["space"], "zip": lists}}
+
+
+def _number(text: str) -> Any:
+    """A number where it is one; a word, or a number with its unit, otherwise."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def parse(tables: Mapping[str, Any], source: str) -> tuple[StudyFile, list[Problem]]:

@@ -209,3 +209,20 @@ def test_a_scale_stands_in_for_the_keys_that_it_names(tmp_path):
     assert "scales" not in tomllib.loads(full.to_toml())
     with pytest.raises(StudyError, match=r'no scale "ful"; did you mean "full"'):
         hpcsim.Study.load(path, "ful")
+
+
+def test_lists_that_go_together_may_stand_in_a_csv_file(tmp_path):
+    (tmp_path / "points.csv").write_text("cell,x,guilty\na,1.5,0.002 V\nb,2,7\n")
+    path = tmp_path / "s.toml"
+    path.write_text(HEAD + '[space]\nzip = { file = "points.csv", columns = ["x", "guilty"] }\n')
+    study = hpcsim.Study.load(path)
+    assert [(p["x"], p["guilty"]) for p in study.design.block(0, len(study.design))] == [(1.5, 2.0), (2.0, 7.0)]
+    # the directory does not need the file
+    (tmp_path / "run.toml").write_text(study.to_toml())
+    (tmp_path / "points.csv").unlink()
+    assert hpcsim.Study.load(tmp_path / "run.toml").completeness == study.completeness
+    with pytest.raises(StudyError, match=r'"points\.csv" cannot be read'):
+        hpcsim.Study.load(path)
+    (tmp_path / "points.csv").write_text("cell,x\na,1.5\n")
+    with pytest.raises(StudyError, match='no column "guilty"'):
+        hpcsim.Study.load(path)
