@@ -103,8 +103,10 @@ def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     merged = dict(tables)
     for key, value in changes.items():
         held = merged.get(key)
-        both = isinstance(held, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(held, value) if both and key != "space" else value
+        if isinstance(held, Mapping) and isinstance(value, Mapping) and key != "space":
+            merged[key] = _merged(held, value)
+        else:
+            merged[key] = value
     return merged
 
 
@@ -137,9 +139,8 @@ def with_lists(tables: Mapping[str, Any], folder: Path, source: str) -> dict[str
     if not rows:
         raise StudyError([Problem("space.zip.file", f'"{entry["file"]}" has no rows')], source)
     names = entry.get("columns", list(rows[0]))
-    missing = [
-        Problem("space.zip.columns", f'there is no column "{name}"', nearest(name, rows[0])) for name in names if name not in rows[0]
-    ]
+    unknown = [name for name in names if name not in rows[0]]
+    missing = [Problem("space.zip.columns", f'there is no column "{name}"', nearest(name, rows[0])) for name in unknown]
     if missing:
         raise StudyError(missing, source)
     lists = {name: [_number(row[name]) for row in rows] for name in names}
