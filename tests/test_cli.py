@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import subprocess
@@ -118,6 +119,41 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path, command):
     assert done.returncode == 0, done.stderr
     with Table("runs/slow/results.h5") as table:
         assert sorted(table.array("x")) == list(range(40))
+
+
+def test_a_killed_run_leaves_nothing_running_and_goes_on(tmp_path, command):
+    (tmp_path / "slow.toml").write_text(
+        '[study]\nname = "slow"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, 29, 30] }\n'
+        f'[fixed]\nseconds = 0.2\nmarker = "{tmp_path / "begun"}"\n'
+    )
+    process = subprocess.Popen([sys.executable, "-m", "hpcsim", "run", "slow.toml"], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and len(_lines(tmp_path / "begun")) < 4:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and _processes(tmp_path):
+        time.sleep(0.1)
+    assert not _processes(tmp_path)
+    done = command("run", "slow.toml")
+    assert done.returncode == 0, done.stderr
+    with Table("runs/slow/results.h5") as table:
+        assert sorted(table.array("x")) == list(range(30))
+
+
+def _processes(folder):
+    """Processes of hpcsim that work in a folder."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+    ours = [line.split()[0] for line in listed if "hpcsim" in line and ("task" in line or "worker" in line)]
+    return [pid for pid in ours if _folder(pid) == str(folder)]
+
+
+def _folder(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
 
 
 def test_a_finished_study_of_10000_points_is_recognised_at_once(tmp_path, command):

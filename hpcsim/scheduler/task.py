@@ -21,7 +21,7 @@ from typing import IO
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import Interrupted
 from hpcsim.scheduler.board import Board, Reading
-from hpcsim.scheduler.worker import TERMINATED, Order, environment
+from hpcsim.scheduler.worker import Order, die_with_parent, environment
 
 #: How often a point is tried before a crash counts as its own fault.
 CRASHES = 2
@@ -212,6 +212,9 @@ def run_task(path: Path, start: int, stop: int, *, retry_failed: bool = False, e
     from hpcsim.study_file import read
 
     directory = StudyDirectory(path.resolve())
+    if events:
+        # an executor reads them; without it nobody wants the points any more
+        die_with_parent()
     # hpcsim wrote this file itself: the time is a number of seconds
     text = str(read(directory.study).get("resources", {}).get("time", ""))
     limit = float(text.split()[0]) if text else None
@@ -225,6 +228,3 @@ def run_task(path: Path, start: int, stop: int, *, retry_failed: bool = False, e
             print(progress.line(), flush=True)
 
     return Task(directory, start, stop, time_limit=limit, retry_failed=retry_failed, on_progress=tell).run()
-
-
-__all__ = ["TERMINATED", "Progress", "Task", "run_task"]

@@ -58,7 +58,7 @@ def environment() -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     """Run one order; returns the exit code."""
     order, board = Order(**json.loads(arguments[0])), Board(int(arguments[1]))
-    _die_with_parent()
+    die_with_parent()
     from hpcsim.scheduler.runner import Runner
     from hpcsim.study import Study
 
@@ -107,8 +107,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _die_with_parent() -> None:
-    """On Linux: get SIGTERM when the supervisor is gone, so that no simulation runs on unwatched."""
+def die_with_parent() -> None:
+    """On Linux: get SIGTERM when the thread that started this process is gone, so that nothing runs on unwatched."""
     if sys.platform.startswith("linux"):
         import ctypes
 
