@@ -17,6 +17,7 @@ from hpcsim.scheduler.executor import Job
 from hpcsim.scheduler.plan import Slices
 from hpcsim.scheduler.task import GRACE, Progress
 
+STOPPED = "stopped; what was finished is written, the same command goes on from there"
 #: Seconds between two chances to collect.
 COLLECT_EVERY = 60.0
 
@@ -90,6 +91,25 @@ def _run(key: int, start: int, stop: int) -> float:
 
 def run_local(job: Job) -> None:
     """Run the tasks on the cores of this machine, under a Dask cluster whose dashboard shows them."""
+    if job.plan.left == 1:
+        # a cluster would take longer to start than many a point (the kernels of a study, say)
+        _run_alone(job)
+    else:
+        _run_cluster(job)
+
+
+def _run_alone(job: Job) -> None:
+    tasks = Tasks(job)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(tasks.run, *job.plan.pending[0])
+        try:
+            running.result()
+        except (KeyboardInterrupt, Interrupted):
+            tasks.stopping.set()
+            raise Interrupted(STOPPED) from None
+
+
+def _run_cluster(job: Job) -> None:
     import dask
     from dask.distributed import Client, LocalCluster
 
@@ -117,7 +137,7 @@ def run_local(job: Job) -> None:
             _submit_all(client, tasks, slices, workers)
         except (KeyboardInterrupt, Interrupted):
             _stop(tasks, client)
-            raise Interrupted("stopped; what was finished is written, the same command goes on from there") from None
+            raise Interrupted(STOPPED) from None
         except HpcsimError:
             _stop(tasks, client)
             raise
