@@ -14,6 +14,8 @@ STAGES: Registry[Stage] = Registry(
         "signals.dipole": "hpcsim.stages.signals.dipole:dipole",
         "signals.eeg": "hpcsim.stages.signals.eeg:eeg",
         "features.catch22": "hpcsim.stages.features.catch22:catch22",
+        "features.efel": "hpcsim.stages.features.efel:efel",
+        "features.ephys": "hpcsim.stages.features.ephys:ephys",
         "features.spikes": "hpcsim.stages.features.spikes:spikes",
         "features.quality": "hpcsim.stages.features.quality:quality",
     },

@@ -1,0 +1,178 @@
+"""Public data: found in the folder of the user, in the cache, or fetched with a checksum; never with a question."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpcsim.errors import ResultsError, StorageError, nearest
+from hpcsim.models.model import cache_directory
+
+#: Environment variable with a folder that holds public data.
+FOLDER = "HPCSIM_DATA"
+_HH_SBI = "https://github.com/berenslab/hh_sbi"
+_SBNN = "https://github.com/berenslab/sBNN"
+_GPL = "GPL-3.0"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A public file.
+
+    Parameters
+    ----------
+    name : str
+        Folder and file name.
+    source : str
+        Where it comes from, for people.
+    licence : str
+    checksum : str
+        ``sha256:...``; empty where the archive of `url` tells it (DOI archives do).
+    url : str
+        Where it can be fetched as it is, ``https://...`` or ``doi:.../file``; empty for a file that was converted from
+        others.
+    """
+
+    name: str
+    source: str
+    licence: str
+    checksum: str = ""
+    url: str = ""
+
+
+def _converted(file: str, source: str, sha256: str) -> Dataset:
+    return Dataset(f"bernaerts2025/{file}", source, _GPL, f"sha256:{sha256}")
+
+
+#: All known files by name.
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        _converted(
+            "m1_observed_features.csv",
+            f"{_HH_SBI}: code/pickles/M1_features.pickle",
+            "d6385d7dd8babb1040c841a37aed6010e80f28c5aaab3bd45ec7c96cc87f0fb2",
+        ),
+        _converted(
+            "m1_map.npz",
+            f"{_HH_SBI}: code/save_model_parameters, code/save_sims",
+            "93ca237091f70edf3423ad51ca44feb2cc92cf76968513cda7de5445cb492e79",
+        ),
+        _converted(
+            "m1_map_2d.csv",
+            f"{_HH_SBI}: code/save_model_parameters, code/save_sims",
+            "05cc67a291d2dee14b9c8ef10365ceac309e19f403794ddbb007c782937f6468",
+        ),
+        _converted(
+            "m1_map_2d_noise_tolerance.npz",
+            "simulations with the parameters of m1_map_2d.csv and 40 seeds",
+            "9259d29426ae2c5cd7ed72c33118615641342256c08a32af295da9b46679857a",
+        ),
+        _converted(
+            "m1_traces.npz",
+            f"{_HH_SBI}: code/save_model_parameters",
+            "98c36c90efabed478ec626e11694b5c00595a90528d2ce85e494e77a6b7d011e",
+        ),
+        _converted(
+            "m1_npen_2d_maf.npz",
+            f"{_HH_SBI}: code/save_posteriors",
+            "341e8cb919bca827a0dfb87448b3caf4658267c59eac1270f55362fd4cfbd66a",
+        ),
+        _converted(
+            "m1_gene_counts.npz",
+            f"{_SBNN}: data/scala_2020/gene_counts.csv",
+            "7c6d80935f09f41bcae78bda6c311d568f25662890f0683028a0d68daf77da0e",
+        ),
+        _converted(
+            "ion_channel_genes_go.csv",
+            f"{_HH_SBI}: data/GO_term_summary_20211104_075621.txt",
+            "582f5342850065555d54519eed22486efa5d9adfd195363e56a1b6c9754c2b05",
+        ),
+        _converted(
+            "m1_srrr_genes.csv", f"{_HH_SBI}: figures", "a7716a84c43bb950a55577a1fe6d2c760f15cec7291c59a7c3b705af2ca62beb"
+        ),
+        _converted(
+            "m1_srrr_params.csv", f"{_HH_SBI}: figures", "06fa68bf0201d11899f3bfd5cbaf1d3908aad167eb872224f601b63391de08d2"
+        ),
+        Dataset(
+            "bernaerts2025/full_batch.npz",
+            "15 million simulations of the prior with their statistics, https://zenodo.org/records/7716391",
+            "as stated on the page of the record",
+            url="doi:10.5281/zenodo.7716391/full_batch.npz",
+        ),
+    )
+}
+
+
+def fetch(name: str) -> Path:
+    """The path of a public file: in ``$HPCSIM_DATA``, in the cache, or fetched into it.
+
+    Parameters
+    ----------
+    name : str
+        One of `DATASETS`, such as ``bernaerts2025/m1_observed_features.csv``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ResultsError
+        If there is no such file, it can be had nowhere, or a file of that name is another one.
+    StorageError
+        If it cannot be fetched.
+    """
+    if name not in DATASETS:
+        raise ResultsError(f'there is no public file "{name}"; {nearest(name, DATASETS)}')
+    dataset = DATASETS[name]
+    folder = os.environ.get(FOLDER, "")
+    own = Path(folder) / name
+    if folder and own.is_file():
+        _check(own, dataset)
+        return own
+    if dataset.url:
+        return _download(dataset, cache_directory() / "data")
+    raise ResultsError(
+        f"{name} is not there: {f'there is no {own}' if folder else f'{FOLDER} is not set'}. It is a conversion to a plain "
+        f"format that is not published on its own; put the file into a folder and set {FOLDER} to the folder above it, or "
+        f"convert the original: {dataset.source} ({dataset.licence})"
+    )
+
+
+def _check(path: Path, dataset: Dataset) -> None:
+    if not dataset.checksum:
+        return
+    with path.open("rb") as file:
+        found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    if found != dataset.checksum:
+        raise ResultsError(
+            f"{path} is not the file that is known as {dataset.name}: found {found}, expected {dataset.checksum}; "
+            f"take it again from where you had it, or unset {FOLDER}"
+        )
+
+
+def _download(dataset: Dataset, cache: Path) -> Path:
+    """The file in the cache; what is there and whole is not fetched again."""
+    import pooch
+
+    name, whole = dataset.name, cache / dataset.name
+    base, remote = dataset.url.rsplit("/", 1)
+    fetcher = pooch.create(whole.parent, base_url=f"{base}/", registry={remote: dataset.checksum} if dataset.checksum else {})
+    try:
+        if not dataset.checksum:
+            if whole.is_file():
+                # pooch has compared it with the archive's checksum before it was moved to this name
+                return whole
+            fetcher.load_registry_from_doi()
+        if not whole.is_file():
+            print(f"fetching {name} from {dataset.url}\n  {dataset.source}\n  licence: {dataset.licence}", file=sys.stderr)
+        return Path(fetcher.fetch(remote))
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{name} cannot be fetched from {dataset.url}: {error}; try again where there is a network, or put the "
+            f"file into a folder and set {FOLDER} to the folder above it"
+        ) from error

@@ -1,0 +1,206 @@
+"""Observations: a table of features with a row an observation, checked before anything is inferred from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpcsim.errors import ResultsError, UnitError, nearest
+from hpcsim.space.units import convert
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from hpcsim.inference.method import ResultsLike
+
+#: Key of a table's attributes under which names and versions of the stages that computed it stand.
+EXTRACTOR = "extractor"
+# a column may carry its unit: "threshold (mV)" or "threshold [mV]"
+_WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]")
+
+
+def read_observations(path: Path | str, features: Sequence[str], units: Mapping[str, str] | None = None) -> DataFrame:
+    """Read a CSV file of observations; the first column names them.
+
+    A column is the feature of its name, with or without the name of the output (``ephys.rest`` or ``rest``), and
+    may carry a unit in brackets, which is converted. A file of the same name with the ending ``.json`` may
+    hold ``{"extractor": {"features.ephys": "1"}}``: what computed the features, and in which version.
+
+    Parameters
+    ----------
+    path : path
+    features : sequence of str
+        Which are wanted, by the names of the results.
+    units : mapping of str to str, optional
+        Of the features or of their outputs.
+
+    Returns
+    -------
+    DataFrame, shape (observations, features)
+        In the given order; ``attrs["extractor"]`` as the JSON file says.
+
+    Raises
+    ------
+    ResultsError
+        If the file cannot be read, or a feature is missing, there twice or not finite.
+    UnitError
+        If a unit does not fit.
+    """
+    import pandas
+
+    file = Path(path)
+    try:
+        table = pandas.read_csv(file, index_col=0)
+    except (OSError, ValueError, pandas.errors.ParserError) as error:
+        raise ResultsError(f"{file}: no observations can be read ({error}); expected a CSV file with a header") from error
+    units = units or {}
+    columns: dict[str, Any] = {}
+    for column in table.columns:
+        match = _WITH_UNIT.fullmatch(str(column))
+        name = _feature(match[1] if match else str(column), features)
+        if name is None:
+            continue
+        if name in columns:
+            raise ResultsError(f'{file}: the feature "{name}" stands in more than one column; keep one')
+        unit = units.get(name, units.get(name.split(".")[0], ""))
+        columns[name] = _converted(table[column], match[2] if match else unit, unit, f'{file}: column "{column}"')
+    chosen = pandas.DataFrame(columns, index=table.index)
+    chosen.attrs[EXTRACTOR] = _sidecar(file.with_suffix(".json"))
+    feature_values(chosen, features, str(file))
+    return chosen[list(features)]
+
+
+def _feature(column: str, features: Sequence[str]) -> str | None:
+    """Which feature a column is: the one of that name, or the only one that ends in it."""
+    if column in features:
+        return column
+    endings = [name for name in features if name.split(".", 1)[-1] == column]
+    return endings[0] if len(endings) == 1 else None
+
+
+def _converted(column: Any, unit: str, to: str, where: str) -> Any:
+    if unit == to:
+        return column
+    try:
+        offset, end = float(convert(0, unit, to)), float(convert(1, unit, to))
+    except UnitError as error:
+        raise UnitError(f'{where}: the unit "{unit}" does not fit, the results have "{to}": {error}') from error
+    return column.astype(float) * (end - offset) + offset
+
+
+def _sidecar(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))[EXTRACTOR]
+        return {str(name): str(version) for name, version in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultsError(f'{path}: expected {{"extractor": {{"stage": "version"}}}} ({error!r}); mend or remove it') from error
+
+
+def feature_values(observations: DataFrame, features: Sequence[str], where: str = "the observations") -> np.ndarray:
+    """The features as numbers, by name.
+
+    Parameters
+    ----------
+    observations : DataFrame, shape (observations, features)
+        Other columns may be there.
+    features : sequence of str
+    where : str
+        For the message.
+
+    Returns
+    -------
+    ndarray of float64, shape (observations, features)
+
+    Raises
+    ------
+    ResultsError
+        If a feature is missing, or a value is not finite: all such observations are named, with the feature.
+    """
+    missing = [name for name in features if name not in observations.columns]
+    if missing:
+        raise ResultsError(
+            f"{where}: the features {', '.join(missing)} are missing; {nearest(missing[0], map(str, observations.columns))}"
+        )
+    try:
+        values = observations[list(features)].to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"{where}: expected numbers, found something else ({error})") from error
+    cells, columns = np.nonzero(~np.isfinite(values))
+    if len(cells):
+        said = [
+            f"{observations.index[cell]}: {features[column]} is {values[cell, column]}"
+            for cell, column in zip(cells[:10], columns[:10], strict=True)
+        ]
+        more = f"; and {len(cells) - 10} more" if len(cells) > 10 else ""
+        raise ResultsError(
+            f"{where}: {len(set(cells))} of {len(values)} observations have features that are not finite "
+            f"({'; '.join(said)}{more}); leave these observations out"
+        )
+    return np.array(values)
+
+
+def extractor_of(results: ResultsLike) -> dict[str, str]:
+    """Names and versions of the stages that made the features of some results, and of the libraries they use.
+
+    Returns
+    -------
+    dict of str to str
+        Empty where the model itself gives the features.
+    """
+    stages = results.study.get("recipe", {}).get("stages", {})
+    return {str(stage["use"]): str(stage["version"]) for stage in stages.values()}
+
+
+def check_extractor(observations: DataFrame, expected: Mapping[str, str]) -> None:
+    """Refuse a table that says it was made by another extractor or version.
+
+    Raises
+    ------
+    ResultsError
+        If a stage of the table is not among the expected ones, or in another version.
+    """
+    for name, version in observations.attrs.get(EXTRACTOR, {}).items():
+        if expected.get(name) != version:
+            known = ", ".join(f"{stage} {its}" for stage, its in expected.items()) or "no stage"
+            raise ResultsError(
+                f"the observations were made with {name} {version}, the simulations with {known}; equal names may mean "
+                "other values: compute the features of both with the same extractor and version"
+            )
+
+
+def out_of_reach(observations: DataFrame, features: Sequence[str], low: np.ndarray, high: np.ndarray) -> DataFrame:
+    """Which observations lie outside the range of the simulations, and by how much.
+
+    Parameters
+    ----------
+    observations : DataFrame, shape (observations, features)
+    features : sequence of str
+    low, high : ndarray, shape (features,)
+        Range of the simulations.
+
+    Returns
+    -------
+    DataFrame
+        A row for each such value: feature, value, low, high, and the distance from the range in per cent of its width.
+    """
+    import pandas
+
+    values = feature_values(observations, features)
+    beyond = np.maximum(low - values, values - high)
+    cells, columns = np.nonzero(beyond > 0)
+    width = np.where(high > low, high - low, np.inf)
+    table = {
+        "feature": [features[k] for k in columns],
+        "value": values[cells, columns],
+        "low": low[columns],
+        "high": high[columns],
+        "beyond (%)": 100 * beyond[cells, columns] / width[columns],
+    }
+    return pandas.DataFrame(table, index=observations.index[cells])
