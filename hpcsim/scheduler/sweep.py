@@ -119,8 +119,14 @@ def prepare(
     for name in study.inputs:
         _ensure_input(study, directory, name, on, workers, listener or Listener())
     directory.open(study.to_toml(), study.recipe, study.name)
-    if study.model.prepare and not complete(study, directory):
-        study.model.prepare(Context(cache=cache_directory()))
+    if complete(study, directory):
+        return
+    context = Context(cache=cache_directory(), layout=study.all_outputs)
+    if study.model.prepare:
+        study.model.prepare(context)
+    for bound in study.stages:
+        if bound.stage.prepare:
+            bound.stage.prepare(bound.options, context)
 
 
 def gather(study: Study, directory: StudyDirectory, listener: Listener | None = None, *, final: bool = True) -> None:

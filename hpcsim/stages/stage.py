@@ -37,6 +37,8 @@ class Stage:
         Those options that name another study; their values reach `apply` as
         ``context.inputs[name]``, a :class:`hpcsim.collector.table.Table`.
     engine, extra, requires : as of a model
+    prepare : callable, optional
+        ``prepare(options, context)``, called once before tasks start; compiles what they share.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Stage:
     engine: str = ""
     extra: str = ""
     requires: tuple[str, ...] = ()
+    prepare: Callable[[Options, Context], None] | None = None
     source: str = ""
     description: str = ""
 

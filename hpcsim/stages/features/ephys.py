@@ -176,6 +176,12 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     return Layout.of(outputs, {"ephys_feature": Coordinate(np.array(list(STATISTICS)))})
 
 
+def _prepare(options: Mapping[str, Any], context: Context) -> None:
+    """Compile once, before tasks would do it side by side."""
+    extractor = _extractor(options, context.layout)
+    extractor(np.sin(np.arange(float(extractor.trace.n_time)))[np.newaxis])
+
+
 @stage(
     NAME,
     version=VERSION,
@@ -184,6 +190,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     engine="numba",
     extra="brian2",
     requires=("numba",),
+    prepare=_prepare,
     source=_SOURCE,
 )
 def ephys(data: Mapping[str, Batch], options: Mapping[str, Any], context: Context) -> dict[str, Batch]:
