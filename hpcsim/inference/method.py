@@ -26,7 +26,11 @@ Options = Mapping[str, Any]
 #: One number, or numbers by name.
 Metric = float | dict[str, float]
 
-_BUILT_IN = {"inference.regression": "hpcsim.inference.regression:regression"}
+_BUILT_IN = {
+    "inference.npe": "hpcsim.inference.npe:npe",
+    "inference.reduced_rank": "hpcsim.inference.reduced_rank:reduced_rank",
+    "inference.regression": "hpcsim.inference.regression:regression",
+}
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
