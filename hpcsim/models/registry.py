@@ -11,6 +11,7 @@ MODELS: Registry[Model] = Registry(
     "model",
     "hpcsim.models",
     {
+        "brian2.cortical_hh": "hpcsim.models.brian2.cortical_hh:cortical_hh",
         "nest.hagen_lif": "hpcsim.models.nest.hagen_lif:hagen_lif",
         "neuron.kernel": "hpcsim.models.neuron.kernel:kernel",
     },
