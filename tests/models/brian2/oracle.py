@@ -60,7 +60,10 @@ def normal_numbers(seeds, steps):
         product = np.uint64(0xD256D193) * left
         left, right = (product >> half) ^ key ^ right, product & mask
         key = (key + np.uint64(0x9E3779B9)) & mask
-    signed = [np.broadcast_to(word, (len(seeds), left.shape[1])).astype(np.uint32).view(np.int32).astype(float) for word in (left, right)]
+    signed = [
+        np.broadcast_to(word, (len(seeds), left.shape[1])).astype(np.uint32).view(np.int32).astype(float)
+        for word in (left, right)
+    ]
     radius = np.sqrt(-2 * np.log((signed[0] + 2**31 + 0.5) / 2**32))
     angle = signed[1] * (2 * np.pi / 2**32)
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)

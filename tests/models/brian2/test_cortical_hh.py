@@ -153,7 +153,7 @@ def test_the_identity_names_equations_and_flags(monkeypatch):
 @pytest.mark.parametrize(
     ("values", "noise", "words"),
     [
-        ({"gNta": 1.0}, np.zeros(1000), 'no parameter "gNta"; did you mean "gNat"'),
+        ({"gKV31": 1.0}, np.zeros(1000), 'no parameter "gKV31"; did you mean "gKv31"'),
         ({"dt": np.array([0.04, 0.02])}, np.zeros(1000), "dt differs between the cells"),
         ({}, np.zeros(999), r"noise has shape \(999,\), expected \(1000,\) or \(1, 1000\)"),
         ({"C": np.ones(2), "tau": np.ones(3)}, np.zeros(1000), r"one length; found \[1, 2, 3\]"),
