@@ -163,6 +163,8 @@ def _place(study: Any, where: str, directory: Path | None) -> Any:
 
 def main() -> NoReturn:
     """Entry point of the command; errors are a few lines, and a traceback with ``--debug``."""
+    # models and stages of the user's own, in files beside the study; tasks start with `python -m`, which does the same
+    sys.path.insert(0, os.getcwd())
     try:
         code = app(standalone_mode=False)
     except HpcsimError as error:

@@ -77,6 +77,15 @@ def test_the_python_of_the_readme_runs(tmp_path):
     assert check_model(decay.decay)["v"].shape == (3, 1000)
 
 
+def test_the_model_of_the_readme_runs_by_the_installed_command(tmp_path):
+    (tmp_path / "decay.py").write_text(blocks("python")[1])
+    (tmp_path / "d.toml").write_text('[study]\nname = "d"\nmodel = "decay:decay"\n[space]\ntau = [5, 10]\n')
+    line = [str(Path(sys.executable).parent / "hpcsim"), "run", "d.toml"]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 points (2 ok)" in done.stdout
+
+
 def test_pins_where_versions_are_known_to_clash():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "numpy>=2.0,<2.4" in project["dependencies"]
