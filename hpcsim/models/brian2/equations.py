@@ -22,13 +22,14 @@ CELLS = 512
 ROWS = 100
 
 #: Rates are evaluated once a step from the old state, in a loop of their own that a compiler can vectorise; the
-#: integrator's loop then sees linear equations. Exponentials that differ by a factor are taken once.
+#: integrator's loop then sees linear equations. Exponentials that differ by a factor are taken once, and conductances
+#: k are divided by the membrane's capacitance beforehand, so that fewer divisions are left.
 EQUATIONS = """
-dV/dt = (g_Na_total*(E_Na - V) + g_K_total*(E_K - V) + g_Ca_total*(E_Ca - V) + g_leak*(E_leak - V)
-         + I_injected + I_noise)/C_total : volt
-g_Na_total = g_Nat*m_t**3*h_t + g_Na*m**3*h : siemens (constant over dt)
-g_K_total = g_Kd*n**4 + g_M*p + g_Kv31*v31 : siemens (constant over dt)
-g_Ca_total = g_L*q**2*r : siemens (constant over dt)
+dV/dt = k_sodium*(E_Na - V) + k_potassium*(E_K - V) + k_calcium*(E_Ca - V) + k_leak*(E_leak - V)
+        + elastance*(I_injected + I_noise) : volt
+k_sodium = k_Nat*m_t**3*h_t + k_Na*m**3*h : Hz (constant over dt)
+k_potassium = k_Kd*n**4 + k_M*p + k_Kv31*v31 : Hz (constant over dt)
+k_calcium = k_L*q**2*r : Hz (constant over dt)
 I_injected = I*int(t_in_timesteps >= step_on)*int(t_in_timesteps < step_off) : amp (constant over dt)
 
 u = V - V_T : volt
@@ -62,28 +63,27 @@ beta_r = 0.0065/(1 + exp((-15*mV - V)/(28*mV)))/ms : Hz
 
 dp/dt = (p_inf - p)*rate_p : 1
 p_inf = 1/(1 + e_35**2) : 1 (constant over dt)
-rate_p = q10_P*(3.3/e_35 + e_35)/tau_max : Hz (constant over dt)
+rate_p = rate_M*(3.3/e_35 + e_35) : Hz (constant over dt)
 dv31/dt = (v31_inf - v31)*rate_v31 : 1
 v31_inf = 1/(1 + exp((18.7*mV - V)/(9.7*mV))) : 1 (constant over dt)
 rate_v31 = q10_H*(1 + exp((-56.56*mV - V)/(44.14*mV)))/(4*ms) : Hz (constant over dt)
 
-g_Nat : siemens (constant)
-g_Na : siemens (constant)
-g_Kd : siemens (constant)
-g_M : siemens (constant)
-g_Kv31 : siemens (constant)
-g_L : siemens (constant)
-g_leak : siemens (constant)
-C_total : farad (constant)
+k_Nat : Hz (constant)
+k_Na : Hz (constant)
+k_Kd : Hz (constant)
+k_M : Hz (constant)
+k_Kv31 : Hz (constant)
+k_L : Hz (constant)
+k_leak : Hz (constant)
+elastance : 1/farad (constant)
 E_Na : volt (constant)
 E_K : volt (constant)
 E_Ca : volt (constant)
 E_leak : volt (constant)
 V_T : volt (constant)
-tau_max : second (constant)
+rate_M : Hz (constant)
 q10_H : 1 (constant)
 q10_P : 1 (constant)
-q10_P_r_SS : 1 (constant)
 I : amp (constant)
 step_on : 1 (constant)
 step_off : 1 (constant)
@@ -100,9 +100,9 @@ steps : integer (shared, constant)
 GATES = {
     "m_t": "q10_H",
     "h_t": "q10_H",
-    "m": "q10_P_r_SS",
-    "h": "q10_P_r_SS",
-    "n": "q10_P_r_SS",
+    "m": "q10_P",
+    "h": "q10_P",
+    "n": "q10_P",
     "q": "1",
     "r": "1",
 }
@@ -120,15 +120,16 @@ INITIAL = {
     "v31": "1/(1 + exp((18.7*mV - V)/(9.7*mV)))",
 }
 
-#: exp without a call, so that a loop keeps its registers: Cody and Waite's reduction to abs(r) <= ln(2)/2 and the Taylor
-#: series to r**11, relative error below 1e-14. A minimax polynomial is shorter, but errs near 0, where slow gates add up its
-#: error over thousands of steps. Arguments beyond the range of a double are cut.
+#: exp without a call, so that a loop keeps its registers: a power of two, which is added to the exponent, and the Taylor
+#: series of the rest to r**11, abs(r) <= ln(2)/2, with a relative error below 1e-14. A minimax polynomial is shorter but errs
+#: near 0, and slow gates add that up over thousands of steps. Arguments beyond the range of a double are cut.
 EXPONENTIAL = """
 static inline double inlined_exp(double x)
 {
     x = x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x;
-    const double k = rint(x * 1.4426950408889634);
-    const double r = x - k * 0.693147180369123816490 - k * 1.90821492927058770002e-10;
+    const double y = x * 1.4426950408889634;
+    const double k = rint(y);
+    const double r = (y - k) * 0.6931471805599453;
     double sum = 1.0 / 39916800;
     sum = sum * r + 1.0 / 3628800;
     sum = sum * r + 1.0 / 362880;
@@ -141,10 +142,11 @@ static inline double inlined_exp(double x)
     sum = sum * r + 0.5;
     sum = sum * r + 1.0;
     sum = sum * r + 1.0;
-    const int64_t bits = ((int64_t)(int)k + 1023) << 52;
-    double power;
-    __builtin_memcpy(&power, &bits, sizeof power);
-    return sum * power;
+    int64_t bits;
+    __builtin_memcpy(&bits, &sum, sizeof bits);
+    bits += (int64_t)(int)k << 52;
+    __builtin_memcpy(&sum, &bits, sizeof sum);
+    return sum;
 }
 """
 

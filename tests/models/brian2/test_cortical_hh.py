@@ -9,7 +9,7 @@ import oracle
 import pytest
 
 from hpcsim.errors import Interrupted, SimulationError
-from hpcsim.models.brian2.cortical_hh import PARAMETERS, check, coordinates, cortical_hh, simulate_traces
+from hpcsim.models.brian2.cortical_hh import PARAMETERS, Workspace, check, coordinates, cortical_hh, simulate_traces
 from hpcsim.models.brian2.equations import CELLS
 from hpcsim.models.model import Context, cache_directory
 from hpcsim.testing import check_model
@@ -190,6 +190,23 @@ def test_a_request_to_stop_is_heard():
     with pytest.raises(Interrupted):
         simulate_traces(SHORT, seeds=np.zeros(1, np.uint64), progress=stop)
     assert heard == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it():
+    workspace = Workspace()
+    first = workspace((4, 10))
+    row, place = first[1], first.ctypes.data
+    first[:] = 1.0
+    del first
+    second = workspace((4, 10))
+    second[:] = 2.0
+    assert second.ctypes.data != place
+    assert (row == 1.0).all()
+    place = second.ctypes.data
+    del second
+    third = workspace((3, 10))
+    assert third.ctypes.data == place
+    assert third.shape == (3, 10)
 
 
 def test_prepare_compiles_once():

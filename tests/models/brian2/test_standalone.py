@@ -50,8 +50,11 @@ def test_a_program_is_compiled_once(tmp_path, log):
 
 
 def test_processes_that_want_the_same_program_wait_for_one_build(tmp_path, log):
-    code = "import sys, pathlib; from hpcsim.models.brian2 import standalone as s; print(s.program('toy_program', 'x', pathlib.Path(sys.argv[1])))"
-    started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    code = (
+        "import sys; from pathlib import Path; from hpcsim.models.brian2.standalone import program; "
+        "print(program('toy_program', 'x', Path(sys.argv[1])))"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     folders = {process.communicate(timeout=60)[0] for process in started}
     assert [process.returncode for process in started] == [0, 0, 0]
     assert len(folders) == 1
@@ -60,7 +63,7 @@ def test_processes_that_want_the_same_program_wait_for_one_build(tmp_path, log):
 
 def test_what_the_compiler_said_is_in_the_message(tmp_path, log, monkeypatch):
     monkeypatch.setenv("TOY_FAILS", "1")
-    with pytest.raises(SimulationError, match="toy_program could not be compiled.*exit code 1.*\n.*linker is on strike"):
+    with pytest.raises(SimulationError, match=r"toy_program could not be compiled.*exit code 1.*\n.*linker is on strike"):
         standalone.program("toy_program", "one", tmp_path)
     monkeypatch.delenv("TOY_FAILS")
     assert (standalone.program("toy_program", "one", tmp_path) / "main").exists()
