@@ -114,7 +114,8 @@ def test_xarray_views(results: Results) -> None:
 
 
 def test_torch_streams_batches(results: Results) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     data = results.torch(["a", "pair"], ["eeg"])
     numbers = ok_numbers()
     assert len(data) == N - 3
