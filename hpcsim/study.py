@@ -25,11 +25,13 @@ from hpcsim.study_file import parse, read, scaled, with_lists
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
-    from hpcsim.inference.method import Finding
+    from hpcsim.inference.method import Finding, Simulate
 
 #: How many points are looked at before anything runs.
 PROBED = 64
 INPUT = "study:"
+#: The option of a method that names a table of observations, and how a public one is written.
+OBSERVATIONS, PUBLIC = "observations", "data:"
 
 
 @dataclass(frozen=True)
@@ -355,16 +357,20 @@ class Study:
         place = self.directory(directory)
         sweep(self, place, on=on, **options)
         if self.methods:
-            self.infer(place)
+            self.infer(place, on=on, **options)
         return Results(place.results)
 
-    def infer(self, directory: StudyDirectory) -> list[Finding]:
+    def infer(self, directory: StudyDirectory, on: str = "local", **options: Any) -> list[Finding]:
         """Run the inference methods on the results, and write the report.
 
         Parameters
         ----------
         directory : StudyDirectory
             Gets ``inference/`` (a folder a method) and ``report.html``.
+        on : str
+            Name of the executor, for methods that simulate.
+        **options
+            As of :func:`hpcsim.scheduler.sweep.sweep`.
 
         Returns
         -------
@@ -384,9 +390,46 @@ class Study:
         with Results(directory.results) as results:
             for number, bound in enumerate(self.methods):
                 place = directory.inference / f"{number}_{bound.name.rpartition('.')[2]}"
-                findings.append(get_method(bound.name)(results, place, seed=self.seed, **bound.options))
+                given = self._with_observations(bound.options, place)
+                simulate = self._simulator(place, on, options)
+                findings.append(get_method(bound.name)(results, place, seed=self.seed, simulate=simulate, **given))
             write_report(results, findings, directory.report)
         return findings
+
+    def find_observations(self) -> None:
+        """Look whether the public tables that the inference needs are there: a sweep may take long.
+
+        Raises
+        ------
+        ResultsError
+            If one is not there and cannot be fetched.
+        """
+        from hpcsim.data import fetch
+
+        for bound in self.methods:
+            source = str(bound.options.get(OBSERVATIONS, ""))
+            if source.startswith(PUBLIC):
+                fetch(source.removeprefix(PUBLIC))
+
+    def _with_observations(self, options: Mapping[str, Any], place: Path) -> dict[str, Any]:
+        """Options in which a public table, or a file beside the study, is a path."""
+        source = str(options.get(OBSERVATIONS, ""))
+        if source.startswith(PUBLIC):
+            from hpcsim.recordings.observations import public_observations
+
+            return {**options, OBSERVATIONS: str(public_observations(source.removeprefix(PUBLIC), place / "observations.csv"))}
+        beside = self.folder / source
+        return {**options, OBSERVATIONS: str(beside)} if source and beside.is_file() else dict(options)
+
+    def _simulator(self, place: Path, on: str, options: Mapping[str, Any]) -> Simulate:
+        """What a method calls to have points simulated: a study of the same model, in a folder of the method's."""
+
+        def simulate(tables: Mapping[str, Any], name: str) -> Results:
+            study = Study.__new__(Study)
+            study._check(tables, name, self.model, self.folder)
+            return study.run(on, place / "simulated" / name, **options)
+
+        return simulate
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {self.model.name}, {len(self.design)} points, keeps {', '.join(self.layout.outputs)}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpcsim.inference.method import Finding, Method, Options, ResultsLike, get_method, method, method_names
+from hpcsim.inference.method import Finding, Method, Options, ResultsLike, Simulate, get_method, method, method_names
 from hpcsim.inference.regression import Regression, load_regression
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Options",
     "Regression",
     "ResultsLike",
+    "Simulate",
     "get_method",
     "load_regression",
     "method",

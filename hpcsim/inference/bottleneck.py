@@ -7,8 +7,7 @@ the parameters, is pruned to the genes with the largest weights, and is refitted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from hpcsim.errors import ResultsError
 from hpcsim.inference.latent import LatentRegression
+from hpcsim.inference.seeded import seeded
 
 _BATCH = 64
 #: The last phase starts from a good fit, and goes on in smaller steps.
@@ -72,7 +72,7 @@ class SparseBottleneck(LatentRegression):
 
     def _fit(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         self._check(len(x))
-        with _seeded(self.seed):
+        with seeded(self.seed):
             training = _Training(self, x, y)
             training.learn_clusters()
             training.learn_output()
@@ -230,18 +230,3 @@ def _stack(nn: Any, widths: Sequence[int]) -> Any:
     for wide, next_wide in pairwise(widths):
         layers += [nn.Linear(wide, next_wide), nn.ELU()]
     return nn.Sequential(*layers[:-1])
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Torch with its random numbers from this seed and one thread; both are as before afterwards."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # layers this small are slower with more, and sums keep their order
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)

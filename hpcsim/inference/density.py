@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcsim.inference.seeded import seeded
+
 if TYPE_CHECKING:
     import torch
 
@@ -47,10 +49,7 @@ def build(architecture: Architecture, theta: np.ndarray, x: np.ndarray, seed: in
     ConditionalDensityEstimator
         With ``log_prob(input, condition)``, ``sample(shape, condition)`` and ``loss(input, condition)``.
     """
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed % 2**63)
+    with seeded(seed):
         network = _drawn(architecture, theta, x)
         while not _conditioned(network):
             network = _drawn(architecture, theta, x)
@@ -112,8 +111,7 @@ def classifier(mean: np.ndarray, sd: np.ndarray, seed: int = 0) -> torch.nn.Modu
     import torch
     from sbi.utils.sbiutils import Standardize
 
-    with torch.random.fork_rng():
-        torch.manual_seed(seed % 2**63)
+    with seeded(seed):
         return torch.nn.Sequential(
             Standardize(*(torch.as_tensor(values, dtype=torch.float32) for values in (mean, sd))),
             torch.nn.Linear(len(mean), 64),

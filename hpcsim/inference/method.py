@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -81,6 +82,21 @@ class ResultsLike(Protocol):
 
     def __len__(self) -> int:
         """How many points, failed ones included."""
+
+
+class Simulate(Protocol):
+    """Runs a study and gives its results: how a method has points simulated without knowing a simulator."""
+
+    def __call__(self, tables: Mapping[str, Any], name: str) -> AbstractContextManager[ResultsLike]:
+        """Simulate what is not simulated yet.
+
+        Parameters
+        ----------
+        tables : mapping
+            As a study file holds them.
+        name : str
+            Of the folder, beside what the method writes; another call with the same name adds points to it.
+        """
 
 
 def varying(results: ResultsLike) -> list[str]:
@@ -236,6 +252,8 @@ class Method:
         What a user may set; checked like a model's parameters.
     run : callable
         ``run(results, options, directory, seed) -> Finding``; writes its files into the directory.
+    simulates : bool
+        Whether `run` takes one more argument, by the name ``simulate``: a :class:`Simulate`, or None.
     tables : tuple of str
         Options that are a mapping (a table in TOML) or None; they have no :class:`Parameter`.
     engine, extra : str
@@ -249,11 +267,12 @@ class Method:
     name: str
     version: str
     options: tuple[Parameter, ...]
-    run: Callable[[ResultsLike, Options, Path, int], Finding]
+    run: Callable[..., Finding]
     tables: tuple[str, ...] = ()
     engine: str = ""
     extra: str = ""
     requires: tuple[str, ...] = ()
+    simulates: bool = False
     description: str = ""
 
     @property
@@ -288,7 +307,9 @@ class Method:
             raise StudyError(problems, self.name)
         return complete
 
-    def __call__(self, results: ResultsLike, directory: str | Path, *, seed: int = 0, **options: Any) -> Finding:
+    def __call__(
+        self, results: ResultsLike, directory: str | Path, *, seed: int = 0, simulate: Simulate | None = None, **options: Any
+    ) -> Finding:
         """Run the method, and save its finding in the directory.
 
         Parameters
@@ -298,6 +319,8 @@ class Method:
             Made when it is not there.
         seed : int
             Everything random follows from it.
+        simulate : callable, optional
+            For methods that simulate; without it they leave that out.
         **options
             See `options` and `tables`.
 
@@ -316,14 +339,15 @@ class Method:
         complete = self.complete(options)
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        finding = self.run(results, complete, folder, seed)
+        more = {"simulate": simulate} if self.simulates else {}
+        finding = self.run(results, complete, folder, seed, **more)
         finding.save(folder)
         return finding
 
 
 def method(
     name: str, *, options: Sequence[Parameter] = (), version: str = "1", **more: Any
-) -> Callable[[Callable[[ResultsLike, Options, Path, int], Finding]], Method]:
+) -> Callable[[Callable[..., Finding]], Method]:
     """Make a function ``run(results, options, directory, seed)`` into a :class:`Method`.
 
     Parameters
@@ -343,7 +367,7 @@ def method(
     'inference.count'
     """
 
-    def decorate(run: Callable[[ResultsLike, Options, Path, int], Finding]) -> Method:
+    def decorate(run: Callable[..., Finding]) -> Method:
         lines = (run.__doc__ or "").strip().splitlines()
         more.setdefault("description", lines[0] if lines else "")
         return Method(name, version, tuple(options), run, **more)

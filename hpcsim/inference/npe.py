@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from hpcsim.errors import Problem, ResultsError, StudyError
+from hpcsim.inference.application import Application
 from hpcsim.inference.density import DENSITIES, Architecture, build, classifier
-from hpcsim.inference.method import Finding, Options, ResultsLike, method, unit_of, write_text
+from hpcsim.inference.method import Finding, Options, ResultsLike, Simulate, method, unit_of
 from hpcsim.inference.noise import KINDS
-from hpcsim.inference.observations import EXTRACTOR, check_extractor, extractor_of, out_of_reach, read_observations
+from hpcsim.inference.observations import check_definition, check_extractor, extractor_of, read_observations
 from hpcsim.inference.posterior import Posterior
 from hpcsim.inference.prior import Prior
 from hpcsim.inference.selection import SCHEDULES, TrainingSet, training_set
@@ -37,7 +38,8 @@ _EACH = 10
         Parameter("of", (), description="names of the outputs that are the features"),
         Parameter("parameters", (), description="names of the parameters to infer; none: all that the study draws"),
         Parameter("given", (), description="parameters that are known of every observation, such as its current"),
-        Parameter("observations", "", description="a CSV file: a row an observation, a column a feature"),
+        Parameter("observations", "", description="a CSV file (a row an observation), or data: and a public table's name"),
+        Parameter("where", "", description="column of the observations: only rows in which it is true; none: all"),
         Parameter("density", "maf", choices=DENSITIES, description="masked autoregressive or neural spline flow"),
         Parameter("hidden", 50, bounds=(1, 4096), description="units of a hidden layer"),
         Parameter("transforms", 5, bounds=(2, 64), description="layers of the flow"),
@@ -54,20 +56,23 @@ _EACH = 10
         Parameter("device", "cpu", choices=("cpu", "cuda")),
         Parameter("checkpoints", True, description="whether a killed training goes on where it was"),
         Parameter("samples", 1000, bounds=(1, None), description="posterior samples of each observation"),
-        Parameter("checks", 10, bounds=(0, None), description="samples of each observation in the follow-up study"),
+        Parameter("checks", 10, bounds=(0, None), description="samples of each observation that are simulated again"),
+        Parameter("refine", 0, bounds=(0, None), description="rounds of refinement of the maxima by simulation; 0: none"),
+        Parameter("candidates", 16, bounds=(1, None), description="simulations of each observation in such a round"),
         Parameter("calibration", 200, bounds=(0, None), description="simulations held back for calibration; 0: none"),
     ],
     engine="sbi",
     extra="inference",
     requires=("sbi", "nflows", "torch"),
+    simulates=True,
 )
-def npe(results: ResultsLike, options: Options, directory: Path, seed: int) -> Finding:
+def npe(results: ResultsLike, options: Options, directory: Path, seed: int, simulate: Simulate | None = None) -> Finding:
     """Infer the posterior of parameters given features with a normalising flow (NPE, NPE-N)."""
     _check(options)
     prior = Prior.of(results, options["parameters"])
     simulations = Simulations(cast("Results", results), prior.names, options["of"], options["given"])
     units = {name: unit_of(results, name) for name in (*prior.names, *simulations.features)}
-    observed = _observations(results, options["observations"], simulations.features, units)
+    observed = _observations(results, options, simulations.features, units)
     summary = simulations.summary
     _check_enough(summary, simulations)
     data = _training_set(simulations, observed, options, seed)
@@ -78,7 +83,7 @@ def npe(results: ResultsLike, options: Options, directory: Path, seed: int) -> F
     posterior.save(directory)
     finding = Finding(
         _NAME,
-        f"{options['density'].upper()} posterior of {', '.join(prior.names)} given {', '.join(options['of'])}",
+        f"{_what(options)}: {options['density'].upper()} posterior of {', '.join(prior.names)} given {', '.join(options['of'])}",
         _metrics(summary, data, history),
         notes=[*_counted(simulations, options), *notes],
     )
@@ -86,8 +91,14 @@ def npe(results: ResultsLike, options: Options, directory: Path, seed: int) -> F
     if len(data.test_x):
         _calibrate(finding, posterior, data, directory, seed)
     if observed is not None:
-        _apply(finding, posterior, observed, results, options, directory, seed)
+        Application(finding, posterior, observed, simulations, options, directory, seed, simulate).run()
     return finding
+
+
+def _what(options: Options) -> str:
+    """The name of the variant, as Bernaerts et al. 2025 have it."""
+    kind = "NPE" if options["noise"] == "none" else "NPE-N"
+    return f"{kind}, schedule {options['schedule']}" if options["schedule"] else kind
 
 
 def _check(options: Options) -> None:
@@ -110,11 +121,12 @@ def _check(options: Options) -> None:
         raise StudyError(problems, _NAME)
 
 
-def _observations(results: ResultsLike, path: str, features: tuple[str, ...], units: dict[str, str]) -> DataFrame | None:
-    if not path:
+def _observations(results: ResultsLike, options: Options, features: tuple[str, ...], units: dict[str, str]) -> DataFrame | None:
+    if not options["observations"]:
         return None
-    observed = read_observations(path, features, units)
+    observed = read_observations(options["observations"], features, units, where=options["where"])
     check_extractor(observed, extractor_of(results))
+    check_definition(observed, results)
     return observed
 
 
@@ -241,85 +253,3 @@ def _calibrate(finding: Finding, posterior: Posterior, data: TrainingSet, direct
     finding.figures["calibration"] = save(calibrated(found), directory / "calibration.png")
     if lost := len(data.test_theta) - len(found.coverage):
         finding.notes.append(f"Calibration without {lost} of {len(data.test_theta)} simulations, whose posterior leaks.")
-
-
-def _apply(
-    finding: Finding,
-    posterior: Posterior,
-    observed: DataFrame,
-    results: ResultsLike,
-    options: Options,
-    directory: Path,
-    seed: int,
-) -> None:
-    """Samples and maxima of the observations, and a study that simulates them again."""
-    import h5py
-    import pandas
-    import tomli_w
-
-    from hpcsim.inference.diagnostics import follow_up
-
-    _warn(finding, posterior, observed, directory)
-    observed.attrs.setdefault(EXTRACTOR, {})
-    names = list(posterior.parameters)
-    maxima = posterior.map(observed, seed)
-    samples = posterior.sample(observed, options["samples"], seed)
-    with h5py.File(directory / "samples.h5", "w") as file:
-        dataset = file.create_dataset("samples", data=samples.astype(np.float32), compression="gzip", shuffle=True)
-        dataset.attrs["dims"] = ["observation", "sample", "parameter"]
-        file["parameter"], file["observation"] = names, [str(name) for name in observed.index]
-    hopeless = ~np.isfinite(samples).all(axis=(1, 2))
-    if hopeless.any():
-        listed = ", ".join(map(str, observed.index[hopeless][:5]))
-        finding.notes.append(f"{int(hopeless.sum())} observations have too few samples within the prior: {listed}.")
-    finding.metrics.update({"observations": len(observed), "observations without samples": int(hopeless.sum())})
-    finding.tables["maximum"] = maxima
-    finding.tables["posterior"] = _described(samples, observed, names)
-    checks = [maxima[names].assign(kind="MAP")]
-    for k in range(min(options["checks"], samples.shape[1])):
-        checks.append(pandas.DataFrame(samples[:, k], observed.index, names).assign(kind="sample"))
-    finding.tables["checks"] = pandas.concat(checks).join(observed[list(options["given"])])
-    _draw_pairs(finding, posterior, samples, maxima, directory)
-    try:
-        study = follow_up(results, finding.tables["checks"], f"{results.study['study']['name']}_check")
-    except ResultsError as error:
-        finding.notes.append(f"No follow-up study was written: {error}")
-    else:
-        write_text(directory / "follow_up.toml", tomli_w.dumps(study))
-
-
-def _warn(finding: Finding, posterior: Posterior, observed: DataFrame, directory: Path) -> None:
-    """Tell and show which observations are out of the range of the simulations."""
-    from hpcsim.inference.plots import reach, unreached
-    from hpcsim.report.figures import save
-
-    low, high = np.array([posterior.reach[name] for name in posterior.features]).T
-    table = out_of_reach(observed, posterior.features, low, high)
-    if not table.empty:
-        finding.notes.append(unreached(table, len(observed)))
-        finding.tables["out_of_reach"] = table
-    figure = reach(observed.to_numpy(float), posterior.features, low, high)
-    finding.figures["range of the simulations"] = save(figure, directory / "reach.png")
-
-
-def _described(samples: np.ndarray, observed: DataFrame, names: list[str]) -> DataFrame:
-    """Mean and standard deviation of each parameter for each observation."""
-    import pandas
-
-    columns = {f"mean {name}": samples[:, :, k].mean(axis=1) for k, name in enumerate(names)}
-    columns |= {f"sd {name}": samples[:, :, k].std(axis=1) for k, name in enumerate(names)}
-    return pandas.DataFrame(columns, index=observed.index)
-
-
-def _draw_pairs(finding: Finding, posterior: Posterior, samples: np.ndarray, maxima: DataFrame, directory: Path) -> None:
-    """A pair plot of the first observation that has samples."""
-    from hpcsim.inference.plots import pairs
-    from hpcsim.report.figures import save
-
-    whole = np.flatnonzero(np.isfinite(samples).all(axis=(1, 2)))
-    if len(whole):
-        first, names = whole[0], list(posterior.parameters)
-        words = [posterior.units.get(name, "") for name in names]
-        title = f"posterior of {maxima.index[first]}"
-        figure = pairs(samples[first], names, words, maxima.iloc[first][names].to_numpy(float), title)
-        finding.figures["pairs"] = save(figure, directory / "pairs.png")

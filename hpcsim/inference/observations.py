@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 #: Key of a table's attributes under which names and versions of the stages that computed it stand.
 EXTRACTOR = "extractor"
+#: Key of the rules by which a stage computed them, where it knows several.
+DEFINITION = "definition"
 # a column may carry its unit: "threshold (mV)" or "threshold [mV]"
 _WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]")
 
 
-def read_observations(path: Path | str, features: Sequence[str], units: Mapping[str, str] | None = None) -> DataFrame:
+def read_observations(
+    path: Path | str, features: Sequence[str], units: Mapping[str, str] | None = None, *, where: str = ""
+) -> DataFrame:
     """Read a CSV file of observations; the first column names them.
 
     A column is the feature of its name, with or without the name of the output (``ephys.rest`` or ``rest``), and
     may carry a unit in brackets, which is converted. A file of the same name with the ending ``.json`` may
-    hold ``{"extractor": {"features.ephys": "1"}}``: what computed the features, and in which version.
+    hold ``{"extractor": {"features.ephys": "1"}}``: what computed the features, and in which version; and the
+    ``definition`` by which it did.
 
     Parameters
     ----------
@@ -38,11 +43,13 @@ def read_observations(path: Path | str, features: Sequence[str], units: Mapping[
         Which are wanted, by the names of the results.
     units : mapping of str to str, optional
         Of the features or of their outputs.
+    where : str
+        A column: only rows in which it is true are read. Empty: all.
 
     Returns
     -------
     DataFrame, shape (observations, features)
-        In the given order; ``attrs["extractor"]`` as the JSON file says.
+        In the given order; ``attrs["extractor"]`` and ``attrs["definition"]`` as the JSON file says.
 
     Raises
     ------
@@ -58,6 +65,8 @@ def read_observations(path: Path | str, features: Sequence[str], units: Mapping[
         table = pandas.read_csv(file, index_col=0)
     except (OSError, ValueError, pandas.errors.ParserError) as error:
         raise ResultsError(f"{file}: no observations can be read ({error}); expected a CSV file with a header") from error
+    if where:
+        table = table[_chosen(table, where, file)]
     units = units or {}
     columns: dict[str, Any] = {}
     for column in table.columns:
@@ -70,9 +79,20 @@ def read_observations(path: Path | str, features: Sequence[str], units: Mapping[
         unit = units.get(name, units.get(name.split(".")[0], ""))
         columns[name] = _converted(table[column], match[2] if match else unit, unit, f'{file}: column "{column}"')
     chosen = pandas.DataFrame(columns, index=table.index)
-    chosen.attrs[EXTRACTOR] = _sidecar(file.with_suffix(".json"))
+    chosen.attrs[EXTRACTOR], chosen.attrs[DEFINITION] = _sidecar(file.with_suffix(".json"))
     feature_values(chosen, features, str(file))
     return chosen[list(features)]
+
+
+def _chosen(table: DataFrame, column: str, file: Path) -> Any:
+    """Rows in which a column is true."""
+    if column not in table.columns:
+        raise ResultsError(f'{file}: there is no column "{column}" to choose rows by; {nearest(column, map(str, table.columns))}')
+    values = table[column]
+    if not values.isin([0, 1]).all():
+        wrong = values[~values.isin([0, 1])]
+        raise ResultsError(f'{file}: the column "{column}" chooses rows; expected true, false, 0 or 1, found {wrong.iloc[0]!r}')
+    return values.astype(bool)
 
 
 def _feature(column: str, features: Sequence[str]) -> str | None:
@@ -93,12 +113,12 @@ def _converted(column: Any, unit: str, to: str, where: str) -> Any:
     return column.astype(float) * (end - offset) + offset
 
 
-def _sidecar(path: Path) -> dict[str, str]:
+def _sidecar(path: Path) -> tuple[dict[str, str], str]:
     if not path.exists():
-        return {}
+        return {}, ""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))[EXTRACTOR]
-        return {str(name): str(version) for name, version in found.items()}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): str(version) for name, version in found[EXTRACTOR].items()}, str(found.get(DEFINITION, ""))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(f'{path}: expected {{"extractor": {{"stage": "version"}}}} ({error!r}); mend or remove it') from error
 
@@ -172,6 +192,24 @@ def check_extractor(observations: DataFrame, expected: Mapping[str, str]) -> Non
             raise ResultsError(
                 f"the observations were made with {name} {version}, the simulations with {known}; equal names may mean "
                 "other values: compute the features of both with the same extractor and version"
+            )
+
+
+def check_definition(observations: DataFrame, results: ResultsLike) -> None:
+    """Refuse a table whose extractor followed other rules than the stage of the same name did.
+
+    Raises
+    ------
+    ResultsError
+        If both say which, and they differ.
+    """
+    theirs = observations.attrs.get(DEFINITION, "")
+    for stage in results.study.get("recipe", {}).get("stages", {}).values():
+        ours = stage.get("options", {}).get(DEFINITION, "")
+        if stage["use"] in observations.attrs.get(EXTRACTOR, {}) and theirs and ours and ours != theirs:
+            raise ResultsError(
+                f'the observations were made with {stage["use"]} by the definition "{theirs}", the simulations by "{ours}": the '
+                "values differ; make the table again, or simulate with its definition"
             )
 
 

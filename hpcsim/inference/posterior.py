@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from hpcsim.inference.draws import draw
 from hpcsim.inference.method import installed, write_text
 from hpcsim.inference.observations import check_extractor, feature_values
 from hpcsim.inference.prior import Prior
+from hpcsim.inference.seeded import one_thread, seeded
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +109,7 @@ class Posterior:
         samples = np.full((len(x), n, len(self.parameters)), np.nan)
         have, drawn = np.zeros(len(x), int), np.zeros(len(x), int)
         random = np.random.default_rng([seed, 4])
-        with _seeded(seed):
+        with seeded(seed):
             while len(pending := np.flatnonzero((have < n) & (drawn < patience * n))):
                 # as many draws as are likely to be enough, by what was accepted so far
                 wanted = np.ceil(1.1 * (n - have[pending]) * (drawn[pending] + 1) / (have[pending] + 1)).astype(int)
@@ -134,7 +134,7 @@ class Posterior:
         """
         x = self._condition(observations)
         random = np.random.default_rng([seed, 5])
-        with _seeded(seed):
+        with seeded(seed):
             parts = x.split(max(1, _ROWS // n))
             return np.concatenate([self._draw(part, n, random)[1].mean(axis=1) for part in parts])
 
@@ -170,7 +170,7 @@ class Posterior:
             )
         found = np.empty(theta.shape[:2])
         step = max(1, _ROWS // max(1, theta.shape[1]))
-        with torch.no_grad():
+        with torch.no_grad(), one_thread():
             for start in range(0, len(x), step):
                 part = slice(start, start + step)
                 inputs = torch.tensor(theta[part], dtype=torch.float32, device=self.device)
@@ -207,7 +207,7 @@ class Posterior:
         import pandas
 
         x = self._condition(observations)
-        with _seeded(seed):
+        with seeded(seed):
             parts = [self._climb(part, restarts, draws, steps, seed) for part in x.split(max(1, _ROWS // draws))]
         best = np.concatenate(parts) if parts else np.empty((0, len(self.parameters) + 1))
         return pandas.DataFrame(best, index=observations.index, columns=[*self.parameters, "log_prob"])
@@ -395,13 +395,3 @@ def _restored(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Posterior
         module.eval()
     described = {name: about[name] for name in ("units", "extractor", "reach", "versions")}
     return Posterior(parts["network"], prior, features, architecture, parts.get("validity"), **described)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Torch's global random numbers from a seed, and afterwards as they were."""
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed % 2**63)
-        yield

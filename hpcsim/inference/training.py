@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import ResultsError
+from hpcsim.inference.seeded import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +75,7 @@ class History:
         return self.since >= recipe.stop_after or 0 < recipe.epochs <= self.epochs
 
 
+@one_thread()
 def train(
     network: torch.nn.Module, loss: Loss, first: np.ndarray, second: np.ndarray, recipe: Recipe, checkpoint: Path | None = None
 ) -> History:

@@ -12,7 +12,7 @@ import numpy as np
 from hpcsim.data import DATASETS, fetch
 from hpcsim.errors import ResultsError, nearest
 from hpcsim.inference.method import write_text
-from hpcsim.inference.observations import EXTRACTOR, feature_values
+from hpcsim.inference.observations import DEFINITION, EXTRACTOR, feature_values
 from hpcsim.stages.features.ephys import NAME, PUBLISHED, STATISTICS, VERSION
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def describe(definition: str, *, rest_after: bool, junction_potential: float) ->
     dict
         With the extractor's name and version under ``extractor``.
     """
-    about = {"definition": definition, "rest_after": rest_after, "junction_potential": junction_potential}
+    about = {DEFINITION: definition, "rest_after": rest_after, "junction_potential": junction_potential}
     return {EXTRACTOR: {NAME: VERSION}, **about}
 
 
@@ -153,6 +153,37 @@ def load_observations(
     return table
 
 
+def public_observations(name: str, path: Path) -> Path:
+    """Write a public table as a file of observations, with all of its other columns; incomplete cells are left out.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``bernaerts2025/m1_observed_features.csv``.
+    path : Path
+        The CSV file to write; its folder is made.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    ResultsError
+        If there is no such table; or as :func:`hpcsim.data.fetch`.
+    """
+    import pandas
+
+    if name not in _PUBLIC:
+        raise ResultsError(f'there is no public table of observations "{name}"; {nearest(name, _PUBLIC)}')
+    columns, _ = _PUBLIC[name]
+    others = [str(column) for column in pandas.read_csv(fetch(name), index_col=0, nrows=0).columns if column not in columns]
+    table = load_observations(name, keep=others, incomplete="drop")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return save_observations(table, path)
+
+
 def _sidecar(file: Path) -> dict[str, Any]:
     path = file.with_suffix(".json")
     try:
@@ -171,8 +202,8 @@ def _check_maker(file: Path, about: dict[str, Any], definition: str) -> None:
         raise ResultsError(
             f"{file}: made with {made}, this is {NAME} {VERSION}: equal names may mean other values; make the table again"
         )
-    if definition and about.get("definition") != definition:
+    if definition and about.get(DEFINITION) != definition:
         raise ResultsError(
-            f'{file}: made with the definition "{about.get("definition")}", expected "{definition}": the statistics differ; make '
+            f'{file}: made with the definition "{about.get(DEFINITION)}", expected "{definition}": the statistics differ; make '
             "the table again, or simulate with its definition"
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import Interrupted
@@ -17,6 +18,9 @@ from hpcsim.scheduler.executor import Job, get_executor
 from hpcsim.scheduler.plan import Plan, complete, plan
 from hpcsim.scheduler.provenance import describe
 from hpcsim.study import Study
+
+if TYPE_CHECKING:
+    from hpcsim.scheduler.site import Arguments
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ def sweep(
     on: str = "local",
     workers: int | None = None,
     retry_failed: bool = False,
+    site: str | Path = "",
+    given: Arguments | None = None,
     listener: Listener | None = None,
 ) -> Plan:
     """Run what a study's directory does not hold yet, and collect it.
@@ -60,6 +66,10 @@ def sweep(
         Tasks side by side.
     retry_failed : bool
         Simulate failed points again.
+    site : str or Path
+        For `slurm`: the name or the file of the site.
+    given : Arguments, optional
+        For `slurm`: what stands over study and site.
     listener : Listener, optional
 
     Returns
@@ -76,7 +86,7 @@ def sweep(
     """
     listener = listener or Listener()
     executor = get_executor(on)
-    prepare(study, directory, on=on, workers=workers, listener=listener)
+    prepare(study, directory, on=on, workers=workers, site=site, given=given, listener=listener)
     todo = plan(study, directory, retry_failed=retry_failed)
     listener.started(study, todo)
     if complete(study, directory) and not todo.left:
@@ -91,6 +101,8 @@ def sweep(
                         todo,
                         retry_failed=retry_failed,
                         workers=workers,
+                        site=site,
+                        given=given,
                         on_progress=listener.progressed,
                         on_shards=lambda: gather(study, directory, listener, final=False),
                         announce=listener.said,
@@ -107,6 +119,8 @@ def prepare(
     *,
     on: str = "local",
     workers: int | None = None,
+    site: str | Path = "",
+    given: Arguments | None = None,
     listener: Listener | None = None,
 ) -> None:
     """Make a directory ready for tasks: run the studies that this one needs, write it down, compile.
@@ -116,8 +130,9 @@ def prepare(
     DirectoryError
         If the directory holds another study.
     """
+    study.find_observations()
     for name in study.inputs:
-        _ensure_input(study, directory, name, on, workers, listener or Listener())
+        _ensure_input(study, directory, name, listener or Listener(), on=on, workers=workers, site=site, given=given)
     directory.open(study.to_toml(), study.recipe, study.name)
     if complete(study, directory):
         return
@@ -129,12 +144,19 @@ def prepare(
             bound.stage.prepare(bound.options, context)
 
 
-def gather(study: Study, directory: StudyDirectory, listener: Listener | None = None, *, final: bool = True) -> None:
-    """Move finished points from shards into the results, and say what was set aside."""
+def gather(
+    study: Study,
+    directory: StudyDirectory,
+    listener: Listener | None = None,
+    *,
+    final: bool = True,
+    client: Any = None,
+) -> None:
+    """Move finished points from shards into the results, and say what was set aside; a Dask `client` checks shards."""
     from hpcsim.collector.collect import collect
 
     whole = study.completeness if final and not plan(study, directory).left else ""
-    report = collect(directory.path, final=final, provenance=_provenance(directory), complete=whole)
+    report = collect(directory.path, final=final, client=client, provenance=_provenance(directory), complete=whole)
     for item in (*report.damaged, *report.refused):
         (listener or Listener()).said(f"set aside: {item}; its points run again with the next command")
 
@@ -143,14 +165,12 @@ def _provenance(directory: StudyDirectory) -> dict[str, str]:
     return describe(directory.study.read_text(encoding="utf-8"), sys.argv, Path.cwd())
 
 
-def _ensure_input(
-    study: Study, directory: StudyDirectory, name: str, on: str, workers: int | None, listener: Listener
-) -> None:
+def _ensure_input(study: Study, directory: StudyDirectory, name: str, listener: Listener, **options: Any) -> None:
     """Run another study first, beside this one, when its results are not there yet."""
     needed, place = study.input_study(name), directory.beside(name)
     if not complete(needed, place):
         listener.said(f"first {name}, which {study.name} needs")
-        sweep(needed, place, on=on, workers=workers, listener=listener)
+        sweep(needed, place, listener=listener, **options)
 
 
 @contextmanager
@@ -168,5 +188,3 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
-import tomli_w
-from npe_toys import FEATURES, MATRIX, OFFSET, SIGMA, Exact, linear, observed, results_of
+from npe_toys import FEATURES, MATRIX, OFFSET, SIGMA, Exact, observed
 
-import hpcsim
 from hpcsim.errors import ResultsError
-from hpcsim.inference.diagnostics import calibration, follow_up, matched, performance
+from hpcsim.inference.diagnostics import calibration
 from hpcsim.inference.plots import calibrated, pairs, reach
 from hpcsim.inference.posterior import Posterior
 from hpcsim.inference.prior import Prior
@@ -55,54 +52,6 @@ def test_what_cannot_be_sampled_is_left_out():
     assert len(found.coverage) == 37
     with pytest.raises(ResultsError, match="cannot be sampled at any"):
         calibration(Posterior(Exact(), PRIOR, FEATURES), theta[:3], x[:3], samples=50)
-
-
-def test_performance_by_hand():
-    cells = pd.DataFrame({"u": [0.0, 2.0], "v": [0.0, 4.0]}, ["A", "B"])  # sd 1 and 2
-    good = pd.DataFrame({"v": [0.0, 8.0, np.nan], "u": [3.0, 2.0, 0.0]}, ["A", "B", "A"])
-    rows = performance(cells, {"MAP": good, "one": good.iloc[:1]})
-    assert rows.loc["MAP"].tolist() == pytest.approx([3, 100 / 3, 2.5, 0.5, 2.5])
-    assert rows.loc["one"].tolist() == pytest.approx([2, 50, 3, 0, 3])  # B is not there: it has failed
-    with pytest.raises(ResultsError, match='no observation "C"'):
-        performance(cells, {"MAP": good.rename(index={"B": "C"})})
-    with pytest.raises(ResultsError, match="features v are missing"):
-        performance(cells, {"MAP": good[["u"]]})
-
-
-def test_the_published_performance(bernaerts_data):
-    """Bernaerts et al. 2025, NPE-N (schedule 2d): 2.51 % of 955 cells fail, distance 4.35 +- 2.86."""
-    published = np.load(bernaerts_data / "m1_map.npz", allow_pickle=False)
-    cells = pd.read_csv(bernaerts_data / "m1_observed_features.csv", index_col=0)
-    cells = cells[cells["in_955"] == 1].iloc[:, 1:24]
-    simulations = pd.DataFrame(published["stats_2d"], published["cells"], cells.columns)
-    row = performance(cells, {"NPE-N": simulations}).loc["NPE-N"]
-    assert row["simulations"] == 955
-    assert row["fail (%)"] == pytest.approx(100 * 24 / 955)
-    assert row["distance mean"] == pytest.approx(4.35, abs=0.005)
-    assert row["distance sd"] == pytest.approx(2.86, abs=0.005)
-    assert row["distance median"] == pytest.approx(3.35, abs=0.005)
-
-
-def test_re_simulation_through_the_front_door(tmp_path):
-    space = {"a": {"uniform": [-2, 2]}, "b": {"normal": [0, 1]}}
-    with results_of(tmp_path / "first", n=50, **space) as results:
-        theta = pd.DataFrame({"a": [0.1, 1 / 3, np.nan, 0.1], "b": [0.2, -0.7, 0.0, 0.2]}, ["A", "B", "C", "D"])
-        tables = follow_up(results, theta, "again")
-        with pytest.raises(ResultsError, match="the parameters b are missing"):
-            follow_up(results, theta[["a"]], "again")
-        with pytest.raises(ResultsError, match="no parameters"):
-            follow_up(results, theta.iloc[[2]], "again")
-    (tmp_path / "again.toml").write_text(tomli_w.dumps(tables))
-    study = hpcsim.Study.load(tmp_path / "again.toml")
-    assert study.model.name == linear.name
-    with study.run("inline", tmp_path / "again") as again:
-        features = matched(again, theta * (1 + 1e-15), ["x"])
-        assert len(again) == 2
-    assert list(features.columns) == list(FEATURES) and list(features.index) == ["A", "B", "C", "D"]
-    assert features.loc["C"].isna().all()
-    np.testing.assert_array_equal(features.loc["A"], features.loc["D"])
-    expected = theta.to_numpy() @ MATRIX.T + OFFSET
-    assert (np.abs(features.to_numpy() - expected)[[0, 1, 3]] < 5 * SIGMA).all()
 
 
 def test_figures_are_drawn(found, tmp_path):

@@ -131,7 +131,7 @@ def test_an_observation_out_of_reach_is_told_with_a_figure(linear_results, tmp_p
 
 def test_the_follow_up_study_simulates_maxima_and_samples(folder):
     import hpcsim
-    from hpcsim.inference.diagnostics import matched, performance
+    from hpcsim.inference.predictive import matched, performance
 
     study = hpcsim.Study.load(folder / "follow_up.toml")
     assert study.name == "toy_check" and len(study.design) == 20 * 11
