@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _ROWS = 200  # of a table; the whole of it is in the CSV files
+_COMPARED = 5  # rows of a table that is laid beside those of other findings
 _PANELS = 24  # of the overview; an output with more columns is a signal
 
 _STYLE = """
@@ -82,7 +83,10 @@ _TEMPLATE = """
 {% for name, data in overview %}{{ picture(name, data) }}
 {% endfor %}{% for note in notes %}<p class="soft">{{ note }}</p>
 {% endfor %}</section>
-{% for finding in findings %}
+{% if compared %}<section><h2>Compared</h2>
+{% for name, table in compared %}<h3>{{ name }}</h3>{{ grid(table) }}
+{% endfor %}</section>
+{% endif %}{% for finding in findings %}
 <section><h2>{{ finding.title }}</h2>
 <p class="soft">{{ finding.method }}</p>
 {% if finding.metrics %}{{ pairs(finding.metrics) }}{% endif %}
@@ -134,6 +138,7 @@ def write_report(results: ResultsLike, findings: Sequence[Finding], path: str | 
         run=_run(results),
         overview=[(name, _embedded(file)) for name, file in pictures.items()],
         notes=notes,
+        compared=_compared(findings),
         findings=[_shown(finding) for finding in findings],
         failures=_grid(results.failures),
         provenance=_provenance(results),
@@ -222,6 +227,23 @@ def _drawable(results: ResultsLike) -> tuple[DataFrame, list[str]]:
     if features.shape[1] > _PANELS:
         hidden.append(f"{features.shape[1] - _PANELS} more features")
     return features.iloc[:, :_PANELS], hidden
+
+
+def _compared(findings: Sequence[Finding]) -> list[tuple[str, dict[str, Any]]]:
+    """Tables of numbers that more than one finding has, such as the performance of each schedule, as one."""
+    import pandas
+
+    by_name: dict[str, dict[str, DataFrame]] = {}
+    for number, finding in enumerate(findings):
+        for name, table in finding.tables.items():
+            label = finding.title.partition(":")[0]
+            held = by_name.setdefault(name, {})
+            held[f"{label} ({number + 1})" if label in held else label] = table
+    return [
+        (name, _grid(pandas.concat([table.rename(index=f"{label}: {{}}".format) for label, table in tables.items()])))
+        for name, tables in by_name.items()
+        if len(tables) > 1 and all(len(table) <= _COMPARED for table in tables.values())
+    ]
 
 
 def _shown(finding: Finding) -> dict[str, Any]:

@@ -59,9 +59,7 @@ def figure(tmp_path: Path) -> Path:
 def test_the_report_holds_all_and_asks_for_nothing(tmp_path: Path, figure: Path) -> None:
     metrics = {"points used": 19, "theta_0": {"MSE mean": 0.0123456, "R2": float("nan")}}
     table = pd.DataFrame({"feature": ["a", "b"], "points": [1, 2]})
-    finding = Finding(
-        "inference.regression", "Ridge", metrics, {"excluded": table}, {"own": figure}, ["1 points left out"]
-    )
+    finding = Finding("inference.regression", "Ridge", metrics, {"excluded": table}, {"own": figure}, ["1 points left out"])
     results = gaussian(20, 1)
     results.status = ["failed", *["ok"] * 19]
     results.outputs["dipole"] = pd.DataFrame(0.0, results.parameters.index, range(1000))
@@ -115,3 +113,20 @@ def test_a_lost_figure_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"gone.png: the figure cannot be read"):
         write_report(gaussian(20, 1), [Finding("m", "t", figures={"f": tmp_path / "gone.png"})], tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_short_tables_that_findings_share_are_laid_side_by_side(tmp_path: Path) -> None:
+    def finding(title: str, mean: float, rows: int = 2) -> Finding:
+        table = pd.DataFrame({"distance mean": [mean] * rows}, [f"row {k}" for k in range(rows)])
+        return Finding("inference.npe", title, tables={"performance": table, "long": pd.concat([table] * 4)})
+
+    findings = [finding("NPE: of a, b", 6.25), finding("NPE-N, schedule 2: of a, b", 4.375), finding("NPE: of c", 5.125)]
+    path = write_report(gaussian(20, 1), findings, tmp_path / "report.html")
+    page = path.read_text()
+    section = page[page.index("<h2>Compared") : page.index("</section>", page.index("<h2>Compared"))]
+    texts = re.findall(r"<t[hd][^>]*>([^<]+)</t[hd]>", section)
+    assert texts[texts.index("NPE: row 0") + 1] == "6.25"
+    assert texts[texts.index("NPE-N, schedule 2: row 1") + 1] == "4.375"
+    assert texts[texts.index("NPE (3): row 1") + 1] == "5.125"
+    assert "long" not in section
+    assert "<h2>Compared" not in write_report(gaussian(20, 1), findings[:1], tmp_path / "one.html").read_text()
