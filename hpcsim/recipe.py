@@ -48,6 +48,7 @@ def make_recipe(study: Study) -> dict[str, Any]:
             for number, bound in enumerate(study.stages)
         },
         "keep": list(study.layout.outputs),
+        "precision": file.outputs.precision,
         "versions": _versions(study),
         "inputs": {name: _input(study, name) for name in study.inputs},
     }

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hpcsim.errors import Problem, StudyError, nearest
 
@@ -42,17 +42,26 @@ class DesignSection(Section):
 
 
 class OutputsSection(Section):
-    """``[outputs]``; an empty list keeps everything."""
+    """``[outputs]``; an empty list keeps everything. In float32 outputs and parameters are written with 7 digits."""
 
     keep: tuple[str, ...] = ()
+    precision: Literal["float32", "float64"] = "float64"
 
 
 class ResourcesSection(Section):
     """``[resources]``, for one point; without a time, a point may take as long as it likes."""
 
     threads: int = Field(default=1, ge=1)
+    memory: str = ""
     time: str = ""
     task_size: int | None = Field(default=None, ge=1)
+
+    @field_validator("memory")
+    @classmethod
+    def _measures_memory(cls, text: str) -> str:
+        if text:
+            amount(text, "MB", least=1.0)
+        return text
 
 
 class StudyFile(Section):
@@ -174,7 +183,7 @@ def parse(tables: Mapping[str, Any], source: str) -> tuple[StudyFile, list[Probl
         return StudyFile.model_validate(dict(tables)), []
     except ValidationError as error:
         items: list[dict[str, Any]] = [dict(item) for item in error.errors()]
-    problems = [_problem(item) for item in items]
+    problems = [as_problem(item, StudyFile) for item in items]
     try:
         return StudyFile.model_validate(_without(tables, [item["loc"] for item in items])), problems
     except ValidationError:
@@ -211,14 +220,49 @@ def read(path: Path) -> dict[str, Any]:
         raise StudyError([Problem("file", f"is not TOML: {error}")], str(path)) from None
 
 
-def _problem(item: dict[str, Any]) -> Problem:
-    """Pydantic's words for a mistake, in ours."""
+def amount(text: str, unit: str, least: float | None = None) -> float:
+    """A quantity that someone wrote, as a number in a unit.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``4 GB``; a plain number is in `unit` already.
+    unit : str
+    least : float, optional
+        The smallest number that is allowed.
+
+    Raises
+    ------
+    UnitError, SpaceError
+        If it is no such quantity, or too small.
+
+    Examples
+    --------
+    >>> amount("4 GB", "MB"), amount("1.5 h", "s")
+    (4000.0, 5400.0)
+    """
+    # reading a study's directory must stay light: tasks do it
+    from hpcsim.space.parameter import Parameter
+    from hpcsim.space.units import exact, quantity
+
+    number, _, own = text.strip().partition(" ")
+    factor = _FACTORS.get((own, unit))
+    value = exact(quantity(number)[0]) * factor if factor else text
+    return float(Parameter("amount", 1.0, unit, (least, None)).resolve(value))  # type: ignore[arg-type]
+
+
+#: Units of memory and time in others, the usual ones: setting up all units that there are takes half a second.
+_FACTORS = {("GB", "MB"): 1000, ("min", "s"): 60, ("h", "s"): 3600}
+
+
+def as_problem(item: Mapping[str, Any], root: type[Section]) -> Problem:
+    """Pydantic's words for a mistake in the tables of `root`, in ours."""
     location = [str(part) for part in item["loc"]]
     key = ".".join(location)
     found = item.get("input")
     match item["type"]:
         case "extra_forbidden":
-            return Problem(key, "there is no such key", nearest(location[-1], _keys(location[:-1])))
+            return Problem(key, "there is no such key", nearest(location[-1], _keys(location[:-1], root)))
         case "missing":
             return Problem(key, "is missing", "give it a value")
         case "string_pattern_mismatch":
@@ -229,13 +273,15 @@ def _problem(item: dict[str, Any]) -> Problem:
         case "literal_error":
             allowed = str(item["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             return Problem(key, f"found {found!r}, allowed: {', '.join(allowed)}", nearest(str(found), allowed))
+        case "value_error":
+            return Problem(key, str(item["ctx"]["error"]))
         case _:
             return Problem(key, f"found {found!r}: {str(item['msg'])[0].lower()}{str(item['msg'])[1:]}")
 
 
-def _keys(location: list[str]) -> list[str]:
+def _keys(location: list[str], root: type[Section]) -> list[str]:
     """The keys that a section knows."""
-    section: Any = StudyFile
+    section: Any = root
     for part in location:
         section = section.model_fields[part].annotation
     return [name for name in section.model_fields if name != "recipe"]

@@ -129,9 +129,7 @@ def collect(
             return _renew(report, infos, dict(provenance or {}), whole)
 
 
-def _renew(
-    report: CollectReport, infos: Sequence[ShardInfo], provenance: Mapping[str, str], complete: str
-) -> CollectReport:
+def _renew(report: CollectReport, infos: Sequence[ShardInfo], provenance: Mapping[str, str], complete: str) -> CollectReport:
     """Write new results, and remove the shards that they hold."""
     path = report.path
     if not infos and not (complete and path.exists() and _lacks(path, complete)):

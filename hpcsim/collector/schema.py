@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -101,6 +101,8 @@ class Schema:
         The outputs that are kept.
     level : int
         gzip level of all compressed datasets; 0 for none.
+    precision : str
+        ``float32`` or ``float64``, for all outputs and parameters that are float64.
 
     Raises
     ------
@@ -111,6 +113,7 @@ class Schema:
     parameters: tuple[Parameter, ...]
     layout: Layout
     level: int = 1
+    precision: str = "float64"
 
     def __post_init__(self) -> None:
         owner = dict.fromkeys(_RESERVED, "name that the file format keeps for itself")
@@ -129,7 +132,11 @@ class Schema:
         outputs = [_output_column(output, self.layout) for output in self.layout.outputs.values()]
         ragged = dict.fromkeys(column.leading for column in outputs if column.leading != POINT)
         counts = [Column(f"{dim}_count", "count", "int64", description=f"values along {dim}") for dim in ragged]
-        return (*RECORDS, *map(_parameter_column, self.parameters), *counts, *outputs)
+        values = [self._rounded(column) for column in (*map(_parameter_column, self.parameters), *counts, *outputs)]
+        return (*RECORDS, *values)
+
+    def _rounded(self, column: Column) -> Column:
+        return replace(column, dtype=self.precision) if column.dtype == "float64" else column
 
     @cached_property
     def ragged(self) -> tuple[str, ...]:

@@ -58,8 +58,7 @@ class ShardWriter:
         self._sequence = 0
         self._shapes = {column.name: column.shape for column in schema.columns if column.leading == POINT}
         self._needs = {
-            role: [column.name for column in schema.columns if column.role == role]
-            for role in ("record", "parameter", "output")
+            role: [column.name for column in schema.columns if column.role == role] for role in ("record", "parameter", "output")
         }
         self._fixed_bytes = sum(column.row_bytes for column in schema.columns)
         self._ragged = [column.name for column in schema.columns if column.leading != POINT]
@@ -70,9 +69,7 @@ class ShardWriter:
         self.bytes = 0
         self._held: dict[str, list[Any]] = {name: [] for names in self._needs.values() for name in names}
 
-    def append(
-        self, records: Mapping[str, Any], parameters: Mapping[str, Any], outputs: Mapping[str, Batch]
-    ) -> None:
+    def append(self, records: Mapping[str, Any], parameters: Mapping[str, Any], outputs: Mapping[str, Batch]) -> None:
         """Hold some rows until the next flush. The arrays are kept, not copied.
 
         Parameters

@@ -131,6 +131,8 @@ def follow_up(results: ResultsLike, theta: DataFrame, name: str, seed: int | Non
     if seed is not None:
         head["seed"] = seed
     kept = {key: study[key] for key in ("fixed", "stages", "outputs", "resources") if key in study}
+    # parameters are found again by their values
+    kept["outputs"] = {**kept.get("outputs", {}), "precision": "float64"}
     return {"study": head, "space": {"zip": {key: rows[key].tolist() for key in varied}}, **kept}
 
 

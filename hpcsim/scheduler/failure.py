@@ -35,7 +35,7 @@ def record_failure(directory: StudyDirectory, order: Order, reason: str, *, late
     points = study.design.block(order.start, order.stop)
     n = len(points)
     header = {"study": study.name, "model": study.model.name, "fingerprint": study.fingerprint}
-    schema = Schema(study.columns, study.layout)
+    schema = Schema(study.columns, study.layout, precision=study.file.outputs.precision)
     writer = ShardWriter(directory.shards, schema, header, stem=f"{order.start:09d}-{order.stop:09d}")
     records = {
         "id": np.array(points.ids, "S32"),

@@ -73,6 +73,8 @@ class Runner:
         How often these points have been tried, with this time.
     retry_failed : bool
         Simulate failed points again.
+    until : float, optional
+        Seconds since 1970; no batch but the first begins later.
     on_batch : callable
         ``on_batch(first index, one past the last, points)`` when a batch begins.
     on_done : callable
@@ -91,13 +93,14 @@ class Runner:
         cap: int | None = None,
         attempt: int = 1,
         retry_failed: bool = False,
+        until: float | None = None,
         on_batch: Callable[[int, int, int], None] = lambda first, last, points: None,
         on_done: Callable[[int, int], None] = lambda points, failed: None,
         on_flush: Callable[[], None] = lambda: None,
     ) -> None:
         self.study, self.directory = study, directory
         self.start, self.stop = start, stop
-        self.attempt, self.retry_failed = attempt, retry_failed
+        self.attempt, self.retry_failed, self.until = attempt, retry_failed, until
         self.on_batch, self.on_done, self.on_flush = on_batch, on_done, on_flush
         self.batch = min(study.model.batch or 1, cap or BLOCK)
         self.stopping = False
@@ -106,7 +109,7 @@ class Runner:
         self._rows = _Rows(study.layout)
         self._written: list[Path] = []
         self._flushed_at = time.monotonic()
-        schema = Schema(study.columns, study.layout)
+        schema = Schema(study.columns, study.layout, precision=study.file.outputs.precision)
         header = {"study": study.name, "model": study.model.name, "fingerprint": study.fingerprint}
         self._writer = ShardWriter(directory.shards, schema, header, stem=f"{start:09d}-{stop:09d}")
         self.context = Context(
@@ -139,6 +142,8 @@ class Runner:
                     raise Interrupted("stopped")
                 self._run_batch(indices)
                 self._flush_when_due()
+                if self.until is not None and time.time() > self.until:
+                    break
         finally:
             self._flush()
             if len(self._written) > 1:

@@ -63,3 +63,11 @@ def test_blank_rows_hold_nothing() -> None:
     assert np.isnan(rows["eeg"]).all()
     assert rows["eeg"].shape == (2, 3, 5)
     assert [len(spikes) for spikes in rows["spike_ids"]] == [0, 0]
+
+
+def test_precision_is_that_of_outputs_and_parameters_alone():
+    given = (Parameter("a", 1.0, "nA"), Parameter("n", 1))
+    double, single = (Schema(given, layout(), precision=precision) for precision in ("float64", "float32"))
+    assert double.digest == Schema(given, layout()).digest != single.digest
+    changed = {new.name: new.dtype for old, new in zip(double.columns, single.columns, strict=True) if old.dtype != new.dtype}
+    assert changed == {"a": "float32", "y": "float32"}

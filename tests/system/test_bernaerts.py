@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +71,21 @@ def test_statistics_of_each_cell_lie_within_the_noise(bernaerts_data, resimulate
     always = (fails == 0) & whole
     z = (x - mean)[always] / np.maximum(sd, np.maximum(np.nanmedian(sd, axis=0), 1e-5))[always]
     assert ((np.abs(z) <= 4).mean(axis=0) >= 0.99).all(), dict(zip(resimulated.columns, np.abs(z).max(axis=0), strict=True))
+
+
+def test_a_point_leaves_144_bytes():
+    """13 parameters and 23 statistics in float32 are 144 bytes; compressed, there is room for the rest but its id."""
+    study = shipped("bernaerts_m1", design={"method": "random", "n": 8192})
+    with study.run("inline", "prior") as results, h5py.File(results.path) as file:
+        assert results.features(["ephys"]).dtypes.eq("float32").all()
+        sizes = {
+            name: dataset.id.get_storage_size() / 8192 for name, dataset in file.items() if isinstance(dataset, h5py.Dataset)
+        }
+        assert sum(sizes.values()) - sizes["id"] < 144 and sizes["id"] < 33
+        exact = study.design.block(0, 8192)
+        drawn = dict(zip(exact.ids, exact.columns["tau_max"], strict=True))
+        found = results.parameters["tau_max"]
+        np.testing.assert_allclose(found, [drawn[point] for point in found.index], rtol=1e-7)
 
 
 @pytest.mark.slow
