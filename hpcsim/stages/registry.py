@@ -12,6 +12,7 @@ STAGES: Registry[Stage] = Registry(
     "hpcsim.stages",
     {
         "signals.dipole": "hpcsim.stages.signals.dipole:dipole",
+        "signals.compare": "hpcsim.stages.signals.compare:compare",
         "signals.eeg": "hpcsim.stages.signals.eeg:eeg",
         "features.catch22": "hpcsim.stages.features.catch22:catch22",
         "features.efel": "hpcsim.stages.features.efel:efel",

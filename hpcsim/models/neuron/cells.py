@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from math import exp, isclose
 from pathlib import Path
 from typing import Any
+
+from hpcsim.models.neuron.mechanisms import write_once
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,7 @@ class BallAndSticks:
         -------
         Path
         """
-        folder = cache / "cells"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.name}.hoc"
-        if not path.exists():
-            descriptor, temporary = tempfile.mkstemp(dir=folder)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(self.hoc())
-            os.replace(temporary, path)
-        return path
+        return write_once(cache / "cells" / f"{self.name}.hoc", self.hoc())
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,13 @@ def empty_session() -> Iterator[Any]:
         h.celsius = celsius
 
 
-def sources(names: Iterable[str]) -> dict[str, Path]:
+def sources(names: Iterable[str | Path]) -> dict[str, Path]:
     """Files of some mechanisms.
 
     Parameters
     ----------
-    names : iterable of str
-        Mechanisms, such as ``Exp2SynI``.
+    names : iterable of str or Path
+        Mechanisms, such as ``Exp2SynI``, or files of others.
 
     Returns
     -------
@@ -88,24 +88,26 @@ def sources(names: Iterable[str]) -> dict[str, Path]:
     """
     folder = assets.folder("mod")
     known = {path.stem: path for path in folder.glob("*.mod")}
+    found = {}
     for name in names:
-        if name not in known:
+        if isinstance(name, str) and name not in known:
             raise SimulationError(f'there is no mechanism "{name}" in {folder}; {nearest(name, known)}')
-    return {name: known[name] for name in sorted(names)}
+        found[Path(name).stem] = known[name] if isinstance(name, str) else name
+    return dict(sorted(found.items()))
 
 
-def identity(names: Iterable[str]) -> Mapping[str, str]:
+def identity(names: Iterable[str | Path]) -> Mapping[str, str]:
     """SHA-256 of the files of some mechanisms, by file name."""
     return {f"{name}.mod": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources(names).items()}
 
 
-def library(names: Sequence[str], cache: Path) -> Path:
+def library(names: Sequence[str | Path], cache: Path) -> Path:
     """Compile some mechanisms into one shared library, unless it is there already.
 
     Parameters
     ----------
-    names : sequence of str
-        Mechanisms.
+    names : sequence of str or Path
+        Mechanisms, as in :func:`sources`.
     cache : Path
         Where compiled libraries are kept, by what they were made of.
 
@@ -132,13 +134,13 @@ def library(names: Sequence[str], cache: Path) -> Path:
     return target
 
 
-def load(names: Sequence[str], cache: Path) -> None:
+def load(names: Sequence[str | Path], cache: Path) -> None:
     """Make some mechanisms known to NEURON in this process, compiling them first where needed.
 
     Parameters
     ----------
-    names : sequence of str
-        Mechanisms.
+    names : sequence of str or Path
+        Mechanisms, as in :func:`sources`.
     cache : Path
         As in :func:`library`.
 
@@ -147,24 +149,47 @@ def load(names: Sequence[str], cache: Path) -> None:
     SimulationError
         If they do not compile, do not load, or somebody else has loaded mechanisms of these names.
     """
-    missing = [name for name in sorted(names) if name not in _loaded]
+    missing = {Path(name).stem: name for name in names if Path(name).stem not in _loaded}
     if not missing:
         return
     h = neuron_interpreter()
-    foreign = [name for name in missing if hasattr(h, name)]
+    foreign = [name for name in sorted(missing) if hasattr(h, name)]
     if foreign:
         raise SimulationError(
             f"NEURON already knows {', '.join(foreign)} from elsewhere, which may be another mechanism of that name; "
             f"start where there is no folder {platform.machine()} of compiled mechanisms (now: {Path.cwd()}) "
             "and without NRN_NMODL_PATH"
         )
-    path = library(missing, cache)
+    path = library(list(missing.values()), cache)
     if not h.nrn_load_dll(str(path)):
         raise SimulationError(f"NEURON cannot load {path}; remove that folder and try again")
     _loaded.update(missing)
 
 
-def _key(names: Iterable[str]) -> str:
+def write_once(path: Path, text: str) -> Path:
+    """Put a generated file where NEURON can read it, in one step, unless it is there already.
+
+    Parameters
+    ----------
+    path : Path
+        In a directory that is kept between runs; its name belongs to this text alone.
+    text : str
+
+    Returns
+    -------
+    Path
+        The same.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    return path
+
+
+def _key(names: Iterable[str | Path]) -> str:
     """What a compiled library depends on, as 32 hexadecimal digits."""
     compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
     parts = [f"{name} {digest}" for name, digest in identity(names).items()]

@@ -1,0 +1,144 @@
+"""Derived linear membranes against the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpcsim.errors import SimulationError
+from hpcsim.models.neuron import linear, mechanisms
+from hpcsim.models.neuron.cells import Channels, Ih_open, NaTa_t_open, SKv3_1_open
+from hpcsim.models.neuron.network import MECHANISMS
+
+CHANNELS = Channels(3.38e-5, 2.04, 0.693, 0.0002)
+VALUES = {
+    "NaTa_t": {"gbar_NaTa_t": CHANNELS.NaTa_t, "ena": 50.0},
+    "SKv3_1": {"gbar_SKv3_1": CHANNELS.SKv3_1, "ek": -85.0},
+    "Ih": {"gbar_Ih": CHANNELS.Ih, "ehcn_Ih": -45.0},
+    "pas": {"g_pas": CHANNELS.leak, "e_pas": -90.0},
+}
+
+
+@pytest.fixture(autouse=True)
+def loaded(neuron_cache: Path) -> None:
+    """All mechanisms."""
+    mechanisms.load((*MECHANISMS, "Exp2SynI", "Ih_linearized"), neuron_cache)
+
+
+def expansions(v: float) -> list[linear.Expansion]:
+    return [linear.expand(mechanism, v, values) for mechanism, values in VALUES.items()]
+
+
+def response(insert: Any, weight: float = 0.1) -> np.ndarray:
+    """Potential of a soma with a stick after a synaptic current of so many nA, about rest."""
+    with mechanisms.empty_session() as h:
+        soma, stick = h.Section(name="soma"), h.Section(name="stick")
+        soma.L, soma.diam, stick.L, stick.diam, stick.nseg = 20, 20, 300, 2, 7
+        stick.connect(soma)
+        for section in (soma, stick):
+            section.Ra = 100
+            insert(section)
+        synapse = h.Exp2SynI(stick(0.7))
+        event = h.NetStim()
+        event.number, event.start = 1, 1.0
+        connection = h.NetCon(event, synapse, 0, 0, weight)
+        potential = h.Vector().record(soma(0.5)._ref_v)
+        h.dt = 2.0**-4
+        h.finitialize(-70.0)
+        while h.t < 60:
+            h.fadvance()
+        found = potential.as_numpy().copy()
+        del connection, event, synapse, potential, section, soma, stick
+    return found
+
+
+@pytest.mark.parametrize("v", [-80.0, -70.0, -65.0])
+def test_frozen_conductances_are_open_fractions_times_peaks(v: float):
+    """From the mechanisms as from the published steady states."""
+    found = {expansion.mechanism: expansion for expansion in expansions(v)}
+    assert found["NaTa_t"].g == pytest.approx(CHANNELS.NaTa_t * NaTa_t_open(v), rel=1e-10)
+    assert found["SKv3_1"].g == pytest.approx(CHANNELS.SKv3_1 * SKv3_1_open(v), rel=1e-10)
+    assert found["Ih"].g == pytest.approx(CHANNELS.Ih * Ih_open(v), rel=1e-10)
+    assert found["pas"].g == pytest.approx(CHANNELS.leak, rel=1e-10)
+    assert found["Ih"].current == pytest.approx(found["Ih"].g * (v + 45), rel=1e-10)
+    assert [gate.name for gate in found["NaTa_t"].gates] == ["m_NaTa_t", "h_NaTa_t"]
+    assert found["pas"].gates == ()
+
+
+def test_derived_frozen_cell_is_the_passive_equivalent_cell(neuron_cache: Path):
+    """To 1e-10 of the response."""
+    v = -70.0
+    derived = expansions(v)
+
+    def passive(section: Any) -> None:
+        section.insert("pas")
+        open_channels = CHANNELS.NaTa_t * NaTa_t_open(v) + CHANNELS.SKv3_1 * SKv3_1_open(v) + CHANNELS.Ih * Ih_open(v)
+        section.g_pas, section.e_pas = CHANNELS.leak + open_channels, v
+
+    expected = response(passive) - v
+    found = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=True)) - v
+    assert expected.max() > 1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * expected.max())
+
+
+def test_derived_linear_Ih_is_the_published_linear_form(neuron_cache: Path):
+    """The same potential as with the mechanism that is written by hand, and not that of the frozen one."""
+    v = -70.0
+    derived = [linear.expand("Ih", v, {"gbar_Ih": 0.002, "ehcn_Ih": -45.0})]
+
+    def by_hand(section: Any) -> None:
+        section.insert("Ih_linearized")
+        section.gbar_Ih_linearized, section.vrest_Ih_linearized, section.ehcn_Ih_linearized = 0.002, v, -45.0
+
+    expected = response(by_hand) - v
+    found = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=False)) - v
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * expected.max())
+    frozen = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=True)) - v
+    assert np.abs(frozen - expected).max() > 0.05 * expected.max()
+
+
+def test_quasi_active_membrane_follows_the_active_one_for_small_currents(neuron_cache: Path):
+    """All gates of all channels, where what is left is of second order; frozen gates do not follow."""
+    v = -70.0
+    derived = expansions(v)
+    balance = sum(expansion.current for expansion in derived)
+
+    def active(section: Any) -> None:
+        for mechanism, values in VALUES.items():
+            section.insert(mechanism)
+            for name, value in values.items():
+                setattr(section, name, value)
+        # the holding potential is made the resting potential by a shift of the leak
+        section.e_pas = -90.0 + balance / CHANNELS.leak
+
+    expected = response(active, 1e-3) - v
+    quasi = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=False), 1e-3) - v
+    frozen = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=True), 1e-3) - v
+    assert np.abs(quasi - expected).max() < 2e-3 * expected.max()
+    assert np.abs(frozen - expected).max() > 1e-2 * expected.max()
+
+
+def test_mechanisms_without_this_form_are_refused():
+    """One that is not there, and expansions around different potentials."""
+    with pytest.raises(SimulationError, match='knows no mechanism "Ih_frozen"'):
+        linear.expand("Ih_frozen", -65.0, {})
+    different = [linear.expand("pas", v, {}) for v in (-65.0, -70.0)]
+    with pytest.raises(SimulationError, match=r"potentials \[-70.0, -65.0\]"):
+        linear.insert(None, different, Path(), frozen=True)
+
+
+def test_coupled_gates_are_refused(neuron_cache: Path, tmp_path: Path):
+    """A gate that depends on another one has no time constant of its own."""
+    text = """NEURON { SUFFIX coupled NONSPECIFIC_CURRENT i }
+ASSIGNED { v (mV) i (mA/cm2) }
+STATE { p q }
+INITIAL { p = 0.5 q = 0.5 }
+BREAKPOINT { SOLVE relax METHOD derivimplicit i = p * (v + 70) }
+DERIVATIVE relax { p' = q - p q' = 0.5 - q }
+"""
+    mechanisms.load([mechanisms.write_once(tmp_path / "coupled.mod", text)], neuron_cache)
+    with pytest.raises(SimulationError, match="p_coupled depends on q_coupled"):
+        linear.expand("coupled", -65.0, {})
