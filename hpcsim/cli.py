@@ -22,6 +22,21 @@ app = typer.Typer(
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, a study's directory, or a shipped study.")]
 ScaleOption = Annotated[str, typer.Option("--scale", help="One of the study's scales.", show_default=False)]
 DirectoryOption = Annotated[Path | None, typer.Option("--dir", help="Where it runs. [default: runs/NAME]", show_default=False)]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Tasks side by side. [default: one a core]", show_default=False)
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Simulate failed points again.")]
+SiteOption = Annotated[str, typer.Option("--site", help="Slurm: the name of a site, or its file.", show_default=False)]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="Show what would run, and the scripts for Slurm; run nothing.")]
+GivenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="KEY=VALUE",
+        help="Slurm: over study and site: partition, account, qos, constraint, memory, time, task_size.",
+        show_default=False,
+    ),
+]
 
 
 @app.callback()
@@ -35,21 +50,27 @@ def run(
     study: StudyArgument,
     directory: DirectoryOption = None,
     scale: ScaleOption = "",
-    on: Annotated[str, typer.Option(help="Executor: inline or local.")] = "local",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Tasks side by side. [default: one a core]", show_default=False)
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Simulate failed points again.")] = False,
+    on: Annotated[str, typer.Option(help="Executor: inline, local or slurm.")] = "local",
+    workers: WorkersOption = None,
+    retry_failed: RetryOption = False,
+    site: SiteOption = "",
+    given: GivenOption = None,
+    dry_run: DryOption = False,
 ) -> None:
     """Run what is not finished yet, collect it, infer, and write the report."""
     from hpcsim.scheduler.sweep import sweep
     from hpcsim.study import Study
     from hpcsim.terminal import ProgressListener, print_findings, print_outcome
 
+    if dry_run and on == "slurm":
+        return submit(study, directory, scale, workers, retry_failed, site, given, dry_run)
+    if dry_run:
+        return plan(study, directory, scale)
     checked = Study.load(study, scale)
     place = _place(checked, study, directory)
+    options = {"on": on, "workers": workers, "retry_failed": retry_failed, "site": site, "given": _given(given)}
     with ProgressListener() as listener:
-        before = sweep(checked, place, on=on, workers=workers, retry_failed=retry_failed, listener=listener.listener())
+        before = sweep(checked, place, listener=listener.listener(), **options)
     print_outcome(place)
     if checked.methods and (before.left or not place.report.exists()):
         print_findings(checked.infer(place), place)
@@ -78,23 +99,90 @@ def plan(
 
 
 @app.command()
+def submit(
+    study: StudyArgument,
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+    workers: WorkersOption = None,
+    retry_failed: RetryOption = False,
+    site: SiteOption = "",
+    given: GivenOption = None,
+    dry_run: DryOption = False,
+) -> None:
+    """Hand what is not finished yet to Slurm, and come back at once."""
+    from hpcsim.scheduler.draft import draft
+    from hpcsim.scheduler.queue import Slurm
+    from hpcsim.scheduler.slurm import settings_of, start
+    from hpcsim.study import Study
+    from hpcsim.terminal import print_draft, print_submission
+
+    checked = Study.load(study, scale)
+    place = _place(checked, study, directory)
+    arguments = _given(given, workers)
+    slurm = Slurm(announce=typer.echo)
+    if dry_run:
+        made = draft(checked, place, settings_of(checked, place, site, arguments), slurm, retry_failed=retry_failed)
+        print_draft(checked, made, slurm)
+        return
+    print_submission(place, start(checked, place, slurm, site=site, given=arguments, retry_failed=retry_failed))
+
+
+@app.command()
+def resume(
+    study: StudyArgument,
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+    workers: WorkersOption = None,
+    retry_failed: RetryOption = False,
+    site: SiteOption = "",
+    given: GivenOption = None,
+    dry_run: DryOption = False,
+) -> None:
+    """Hand only what is missing to Slurm again, to the site of the last submission unless another is named."""
+    submit(study, directory, scale, workers, retry_failed, site, given, dry_run)
+
+
+@app.command()
+def cancel(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
+    """End a study's Slurm jobs; tasks write what they have."""
+    from hpcsim.scheduler.queue import Slurm
+    from hpcsim.scheduler.slurm import cancel as cancel_jobs
+    from hpcsim.study import Study
+    from hpcsim.terminal import print_cancelled
+
+    checked = Study.load(study, scale)
+    place = _place(checked, study, directory)
+    print_cancelled(place, cancel_jobs(place, Slurm(announce=typer.echo)))
+
+
+@app.command()
 def task(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="A study's directory.")],
     k: Annotated[int, typer.Argument(metavar="K", min=0, help="Number of the task.")],
     size: Annotated[int, typer.Option(min=1, help="Points a task.")] = 1,
     offset: Annotated[int, typer.Option(min=0, help="Points before task 0.")] = 0,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Simulate failed points again.")] = False,
+    tasks: Annotated[Path | None, typer.Option(help="Instead: a file with first point and end of each task.")] = None,
+    retry_failed: RetryOption = False,
     events: Annotated[bool, typer.Option("--events", help="Print progress as lines of JSON.")] = False,
+    log: Annotated[Path | None, typer.Option(help="What simulators print. [default: logs/FIRST-END.log]")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Begin no further point after this time.")] = None,
+    spare: Annotated[bool, typer.Option("--spare", help="Leave points that run out of memory unfinished.")] = False,
 ) -> None:
     """Simulate points OFFSET + K * SIZE and on, SIZE of them: what executors start."""
-    from hpcsim.scheduler.task import run_task
+    from hpcsim.scheduler.task import run_task, slice_of
 
-    start = offset + k * size
-    raise SystemExit(run_task(study, start, start + size, retry_failed=retry_failed, events=events))
+    first, last = slice_of(k, size, offset, tasks)
+    options = {"retry_failed": retry_failed, "events": events, "budget": seconds, "spare": spare, "log": log}
+    raise SystemExit(run_task(study, first, last, **options))  # type: ignore[arg-type]
 
 
 @app.command()
-def collect(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
+def collect(
+    study: StudyArgument,
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+    go_on: Annotated[bool, typer.Option("--go-on", help="Then submit what is missing; with a Dask dashboard.")] = False,
+) -> None:
     """Move finished points from shards into results.h5; tasks may be running."""
     from hpcsim.scheduler.sweep import Listener, gather
     from hpcsim.study import Study
@@ -102,20 +190,34 @@ def collect(study: StudyArgument, directory: DirectoryOption = None, scale: Scal
 
     checked = Study.load(study, scale)
     place = _place(checked, study, directory)
-    gather(checked, place, Listener(said=typer.echo))
+    if go_on:
+        from hpcsim.scheduler.collector_job import collect_and_go_on
+
+        collect_and_go_on(checked, place, Listener(said=typer.echo))
+    else:
+        gather(checked, place, Listener(said=typer.echo))
     print_outcome(place)
 
 
 @app.command()
-def status(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
-    """Say how far a study is, and which points failed and why."""
+def status(
+    study: StudyArgument,
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, ever more rarely, until no job is left.")] = False,
+) -> None:
+    """Say how far a study is, which points failed and why, and how its jobs stand."""
     from hpcsim.scheduler.plan import plan as make_plan
     from hpcsim.study import Study
-    from hpcsim.terminal import print_status
+    from hpcsim.terminal import print_jobs, print_status, watching
 
     checked = Study.load(study, scale)
     place = _place(checked, study, directory)
-    print_status(checked, place, make_plan(checked, place))
+    for _ in watching(watch):
+        now = make_plan(checked, place)
+        print_status(checked, place, now)
+        if not print_jobs(checked, place, now):
+            break
 
 
 @app.command()
@@ -146,12 +248,27 @@ def show(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model or a
 
 
 @app.command()
-def doctor() -> None:
-    """Say what is installed, and how to install what is missing."""
-    from hpcsim.doctor import examine
+def doctor(
+    site: SiteOption = "",
+    given: GivenOption = None,
+    patience: Annotated[float, typer.Option(min=1, help="With --site: seconds to wait for the probe.")] = 300.0,
+) -> None:
+    """Say what is installed, and how to install what is missing; with --site, submit a probe and check its answer."""
+    from hpcsim.doctor import examine, examine_site
     from hpcsim.terminal import print_examination
 
-    print_examination(examine())
+    if site:
+        if not print_examination(examine_site(site, _given(given), patience, typer.echo)):
+            raise SystemExit(1)
+    else:
+        print_examination(examine())
+
+
+def _given(pairs: list[str] | None, workers: int | None = None) -> Any:
+    """Arguments that stand over study and site; imported late, since most commands need none."""
+    from hpcsim.scheduler.site import Arguments
+
+    return Arguments.parse(pairs or [], throttle=workers)
 
 
 def _place(study: Any, where: str, directory: Path | None) -> Any:

@@ -7,11 +7,14 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from hpcsim.scheduler.site import Arguments
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ _PROGRAMS = (
 )
 
 
+#: Free MB of temporary files below which a node is of no use.
+_SCRATCH_MB = 50
+
+
 def examine() -> Iterator[Finding]:
     """Look at Python, engines, compiler, MPI, Slurm and containers; imports none of them."""
     yield _python()
@@ -65,6 +72,47 @@ def examine() -> Iterator[Finding]:
     yield _neuron_mpi()
     yield from (_program(*item) for item in _PROGRAMS)
     yield _cache()
+
+
+def examine_site(name: str, given: Arguments | None, patience: float, announce: Callable[[str], None]) -> Iterator[Finding]:
+    """Try a site: read its file, ask Slurm for its limits, submit a probe and check its answer.
+
+    Parameters
+    ----------
+    name : str
+        Of the site, or its file.
+    given : Arguments, optional
+        What stands over the site.
+    patience : float
+        Seconds to wait for the probe.
+    announce : callable
+        Told when Slurm does not answer.
+    """
+    from hpcsim.errors import HpcsimError
+    from hpcsim.scheduler.probe import describe, probe
+    from hpcsim.scheduler.queue import Slurm
+    from hpcsim.scheduler.site import load_site, settle
+    from hpcsim.study_file import ResourcesSection
+
+    site = load_site(name)
+    yield Finding("site", "ok", f"{site.name}: {site.description or 'no description'}")
+    slurm = Slurm(announce, patience=min(patience, 60.0))
+    try:
+        limits = slurm.limits
+        accounting = "with accounting" if limits.accounting else "without accounting: jobs that are over are soon forgotten"
+        yield Finding("Slurm", "ok", f"arrays of {limits.max_array:,}, {accounting}")
+        answer = probe(settle(site, ResourcesSection(), given=given), slurm, patience=patience)
+    except HpcsimError as error:
+        yield Finding("probe", "wrong", str(error))
+        return
+    found, own = answer.found, describe()
+    yield Finding("probe", "ok", f"job {answer.job} answered from {answer.host}")
+    same = found["hpcsim"] == own["hpcsim"]
+    remedy = "" if same else f"here it is {own['hpcsim']}; name another with `python` in the site's file"
+    yield Finding("hpcsim there", "ok" if same else "wrong", f"{found['hpcsim']} at {found['package']}", remedy)
+    room = found["free_MB"] >= _SCRATCH_MB
+    remedy = "" if room else "name another folder with `scratch` in the site's file"
+    yield Finding("scratch", "ok" if room else "wrong", f"{found['temporary']}, {found['free_MB']:,} MB free", remedy)
 
 
 def _python() -> Finding:

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from hpcsim.directory import StudyDirectory
     from hpcsim.doctor import Finding as Examined
     from hpcsim.inference.method import Finding
+    from hpcsim.scheduler.draft import Draft
     from hpcsim.scheduler.plan import Plan
+    from hpcsim.scheduler.queue import Slurm
+    from hpcsim.scheduler.submission import Submission
     from hpcsim.study import Study
 
 console = Console(highlight=False)
+_NOTHING = "nothing to submit: every point is finished or in jobs"
 #: Seconds between two lines of progress where the output is no terminal.
 LOG_EVERY = 60.0
 
@@ -64,9 +68,7 @@ class ProgressListener:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._progress.stop()
 
     def started(self, study: Study, plan: Plan) -> None:
@@ -90,13 +92,19 @@ class ProgressListener:
         console.print(text, markup=False)
 
 
-def print_plan(study: Study, place: StudyDirectory, plan: Plan) -> None:
-    """What a study would run."""
+def _sizes(study: Study) -> dict[str, int]:
+    """Bytes of a point in each output."""
     import numpy as np
 
-    sizes = {}
-    for name, output in study.layout.outputs.items():
-        sizes[name] = int(np.prod(study.layout.shape(name))) * np.dtype(output.dtype).itemsize
+    return {
+        name: int(np.prod(study.layout.shape(name))) * np.dtype(output.dtype).itemsize
+        for name, output in study.layout.outputs.items()
+    }
+
+
+def print_plan(study: Study, place: StudyDirectory, plan: Plan) -> None:
+    """What a study would run."""
+    sizes = _sizes(study)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("study", f"{study.name}  ({study.model.name} {study.model.version})")
     table.add_row("directory", str(place.path))
@@ -171,6 +179,86 @@ def print_status(study: Study, place: StudyDirectory, plan: Plan) -> None:
     for (kind, reason), count in reasons.most_common(10):
         table.add_row(f"{count:,}", STATUSES[kind], Text(str(reason)))
     console.print(table)
+
+
+def watching(again: bool) -> Iterable[None]:
+    """Once, or again and again with ever longer pauses."""
+    from hpcsim.scheduler.slurm import pauses
+
+    yield None
+    for pause in pauses() if again else ():
+        time.sleep(max(pause, 2.0))
+        yield None
+
+
+def print_jobs(study: Study, place: StudyDirectory, plan: Plan) -> bool:
+    """How a study's Slurm jobs stand; returns whether any is left."""
+    from hpcsim.scheduler.outlook import look, time_left
+    from hpcsim.scheduler.queue import Slurm, SlurmError
+    from hpcsim.scheduler.submission import submissions
+
+    known = submissions(place)
+    for item in known[-3:]:
+        if item.over:
+            console.print(f"submission {item.number} is over: {item.over}", markup=False)
+    if all(item.over for item in known):
+        return False
+    try:
+        looks = look(place, Slurm(announce=console.print, patience=20.0))
+    except SlurmError as error:
+        console.print(f"jobs: {error}", markup=False)
+        return False
+    for present in looks:
+        console.print(str(present), markup=False)
+    left = time_left(study, place, plan.left, looks)
+    if left is not None:
+        then = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + left))
+        console.print(f"finished about {then}, at the present pace", markup=False)
+    return bool(looks)
+
+
+def print_draft(study: Study, made: Draft | None, slurm: Slurm) -> None:
+    """What would be submitted: the scripts, and what they would take; Slurm looks at the first where it is there."""
+    if made is None:
+        console.print(_NOTHING, markup=False)
+        return
+    for number, text in enumerate((*made.scripts, made.collector)):
+        name = f"array-{number}.job" if number < len(made.scripts) else "collect.job"
+        console.print(f"--- {made.place.folder / name}\n{text}", markup=False, soft_wrap=True)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    tasks = len(made.round.tasks)
+    pilot = ", a pilot: it measures what a point costs, and the next submission follows from that"
+    table.add_row("points", f"{made.round.points:,}")
+    table.add_row("tasks", f"{tasks:,}{pilot if made.round.pilot else ''}")
+    table.add_row("arrays", f"{len(made.scripts)}, and the collector")
+    hours = "not known before a point has run"
+    if made.measured is not None and made.round.hours is not None:
+        hours = f"{made.round.hours:.3g}: a point took {made.measured.seconds:.3g} s (mean of {made.measured.points:,})"
+    table.add_row("core-hours", hours)
+    table.add_row("results", f"{human_bytes(sum(_sizes(study).values()) * made.round.points)} before compression")
+    # a log and a shard a task, and what jobs/NNNN holds
+    table.add_row("files", f"{2 * tasks + len(made.scripts) + 4:,} until they are collected, {tasks:,} of them logs")
+    if slurm.there:
+        slurm.check(made.scripts[0])
+    table.add_row("Slurm", "takes it (sbatch --test-only)" if slurm.there else "is not on this machine: not checked")
+    console.print(table)
+
+
+def print_submission(place: StudyDirectory, submission: Submission | None) -> None:
+    """What was submitted, and how to go on."""
+    if submission is None:
+        console.print(_NOTHING, markup=False)
+    else:
+        console.print(f"{submission}; hpcsim status {place.path} says how far it is", markup=False, soft_wrap=True)
+
+
+def print_cancelled(place: StudyDirectory, jobs: list[int]) -> None:
+    """What was cancelled."""
+    if not jobs:
+        console.print("there are no jobs to cancel", markup=False)
+        return
+    console.print(f"cancelled {len(jobs)} jobs ({', '.join(map(str, jobs))}); tasks write what they have", markup=False)
+    console.print(f"hpcsim collect {place.path} gathers it, hpcsim resume {place.path} goes on", markup=False, soft_wrap=True)
 
 
 def print_findings(findings: Iterable[Finding], place: StudyDirectory) -> None:
@@ -259,10 +347,13 @@ def _print_source(source: str) -> None:
         console.print(f"source: {source}", markup=False)
 
 
-def print_examination(found: Iterable[Examined]) -> None:
-    """What the doctor found."""
+def print_examination(found: Iterable[Examined]) -> bool:
+    """What the doctor found; returns whether nothing is wrong."""
+    well = True
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for item in found:
         mark = {"ok": "[green]ok", "missing": "[yellow]missing", "wrong": "[red]wrong"}[item.state]
         table.add_row(mark, item.name, Text(item.detail + (f"  ->  {item.remedy}" if item.remedy else "")))
+        well = well and item.state != "wrong"
     console.print(table)
+    return well

@@ -171,7 +171,7 @@ def test_a_finished_study_of_10000_points_is_recognised_at_once(tmp_path, comman
     ("arguments", "code", "words"),
     [
         (["run", "quikstart"], 2, 'did you mean "quickstart"?'),
-        (["run", "toy.toml", "--on", "slrum"], 2, "allowed: inline, local"),
+        (["run", "toy.toml", "--on", "slrum"], 2, 'did you mean "slurm"?'),
         (["frobnicate"], 2, "No such command"),
         (["run"], 2, "Missing argument"),
         (["show", "nest.hagen"], 2, 'did you mean "nest.hagen_lif"?'),

@@ -1,33 +1,53 @@
-"""The job script for Slurm: run as Slurm runs it, with the variables that it sets."""
+"""The job script of an array: run as Slurm runs it, with the variables that it sets."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-from hpcsim.assets import folder
+import hpcsim
 from hpcsim.collector.table import Table
+from hpcsim.scheduler.plan import plan
+from hpcsim.scheduler.script import Part, Place, array_script
+from hpcsim.scheduler.site import Settings, Site
+from hpcsim.scheduler.submission import write_tasks
+from hpcsim.scheduler.sweep import gather, prepare
 
 STUDY = '[study]\nname = "s"\nmodel = "toys:noop"\n[space]\na = { linspace = [0, 1, 20] }\n'
 
 
-def test_an_array_element_runs_its_slice(tmp_path, command):
+def run_element(place: Place, part: Part, element: int) -> subprocess.CompletedProcess[str]:
+    """One element of an array, without Slurm."""
+    text = array_script(place, part, Settings(Site(name="s")))
+    environment = {**os.environ, "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(element)}
+    return subprocess.run(["bash"], input=text, env=environment, capture_output=True, text=True)
+
+
+def test_an_array_element_runs_its_slice(tmp_path):
     (tmp_path / "s.toml").write_text(STUDY)
-    assert command("plan", "s.toml", "--prepare").returncode == 0
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    environment |= {"SLURM_ARRAY_TASK_ID": "1", "HPCSIM_STUDY": "runs/s", "HPCSIM_TASK_SIZE": "5", "HPCSIM_OFFSET": "10"}
-    done = subprocess.run(["bash", str(folder("jobs") / "array.job")], env=environment, capture_output=True, text=True)
+    study = hpcsim.Study.load("s.toml")
+    directory = study.directory()
+    prepare(study, directory)
+    place = Place("s", directory.path.resolve(), 1, Path.cwd())
+    write_tasks(place.tasks, [(0, 5), (5, 10), (10, 13), (13, 20)])
+    done = run_element(place, Part(2, 2), 1)
     assert done.returncode == 0, done.stderr
-    assert command("collect", "runs/s").returncode == 0
-    with Table("runs/s/results.h5") as table:
-        assert sorted(round(19 * value) for value in table.array("a")) == [15, 16, 17, 18, 19]
-    assert "5 finished, 15 to run" in command("plan", "runs/s").stdout
+    gather(study, directory)
+    with Table(directory.results) as table:
+        assert sorted(round(19 * value) for value in table.array("a")) == list(range(13, 20))
+    assert plan(study, directory).pending == ((0, 13),)
+    assert (directory.logs / "7_1.log").exists()
 
 
-def test_the_script_says_what_it_needs():
-    line = ["bash", str(folder("jobs") / "array.job")]
-    done = subprocess.run(line, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "names the directory of the study" in done.stderr
+def test_an_element_without_a_task_says_so(tmp_path):
+    (tmp_path / "s.toml").write_text(STUDY)
+    study = hpcsim.Study.load("s.toml")
+    directory = study.directory()
+    prepare(study, directory)
+    place = Place("s", directory.path.resolve(), 1, Path.cwd())
+    gone = run_element(place, Part(0, 9), 8)
+    assert gone.returncode == 3 and "hpcsim resume" in gone.stderr
+    write_tasks(place.tasks, [(0, 5)])
+    more = run_element(place, Part(0, 9), 8)
+    assert more.returncode == 2 and "has 1 tasks, and none with the number 8" in more.stderr

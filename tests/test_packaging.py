@@ -36,8 +36,8 @@ def test_the_wheel_holds_studies_job_scripts_and_mechanisms(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
-    for name in ("hpcsim/params/quickstart.toml", "hpcsim/jobs/array.job", "hpcsim/mod/Exp2SynI.mod", "hpcsim/py.typed"):
-        assert name in names
+    shipped = ("params/quickstart.toml", "jobs/array.job.j2", "jobs/sites/slurm.toml", "mod/Exp2SynI.mod", "py.typed")
+    assert {f"hpcsim/{name}" for name in shipped} <= names
     code = "import hpcsim.assets as a; print(sorted(a.shipped_studies()), a.folder('mod'))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import SpaceError, nearest
 from hpcsim.scheduler.plan import Plan
 from hpcsim.study import Study
+
+if TYPE_CHECKING:
+    from hpcsim.scheduler.site import Arguments
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class Job:
         Simulate failed points again.
     workers : int, optional
         How many tasks side by side; what the machine has, by default.
+    site : str or Path
+        For executors on a cluster: the name or the file of the site.
+    given : Arguments, optional
+        What stands over study and site.
     on_progress : callable
         ``on_progress(points over, of these failed)`` since the start of this job.
     on_shards : callable
@@ -38,6 +46,8 @@ class Job:
     plan: Plan
     retry_failed: bool = False
     workers: int | None = None
+    site: str | Path = ""
+    given: Arguments | None = None
     on_progress: Callable[[int, int], None] = lambda done, failed: None
     on_shards: Callable[[], None] = lambda: None
     announce: Callable[[str], None] = lambda text: None
@@ -77,7 +87,11 @@ def get_executor(name: str) -> Executor:
         from hpcsim.scheduler.local import run_local
 
         return run_local
+    if name == "slurm":
+        from hpcsim.scheduler.slurm import run_slurm
+
+        return run_slurm
     raise SpaceError(f'there is no executor "{name}"; {nearest(name, EXECUTORS)}')
 
 
-EXECUTORS = ("inline", "local")
+EXECUTORS = ("inline", "local", "slurm")

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from hpcsim.directory import StudyDirectory
-from hpcsim.errors import Interrupted
+from hpcsim.errors import DirectoryError, Interrupted, StorageError
 from hpcsim.scheduler.board import Board, Reading
+from hpcsim.scheduler.memory import allowance, oom_kills
 from hpcsim.scheduler.worker import Order, die_with_parent, environment
 
 #: How often a point is tried before a crash counts as its own fault.
@@ -29,6 +30,8 @@ CRASHES = 2
 GRACE = 25.0
 #: Seconds between two looks at the worker.
 INTERVAL = 0.1
+#: Exit code of a task that left points for one with more memory; Slurm's state says the same where it knows.
+OUT_OF_MEMORY = 137
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,12 @@ class Task:
         Seconds for one point.
     retry_failed : bool
         Simulate failed points again.
+    budget : float, optional
+        Seconds after which no further batch begins: the rest of the points is left, and that is no failure.
+    spare : bool
+        Leave points that run out of memory for a task with more, instead of recording them as failed.
+    log : Path, optional
+        What simulators print; a file of its own in the study's directory by default.
     on_progress : callable
         Told how many points are over.
     """
@@ -75,17 +84,22 @@ class Task:
         *,
         time_limit: float | None = None,
         retry_failed: bool = False,
+        budget: float | None = None,
+        spare: bool = False,
+        log: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.directory, self.time_limit, self.retry_failed, self.on_progress = directory, time_limit, retry_failed, on_progress
-        first = Order(str(directory.path), start, stop, retry_failed=retry_failed)
+        self.spare, self.spared = spare, 0
+        self._until = None if budget is None else time.time() + budget
+        first = Order(str(directory.path), start, stop, retry_failed=retry_failed, until=self._until)
         self._orders = deque([first])
-        self._log_path = directory.logs / f"{start:09d}-{stop:09d}.log"
+        self._log_path = log or directory.logs / f"{start:09d}-{stop:09d}.log"
         self._stop_asked = False
         self._done = self._failed = 0
 
     def run(self) -> int:
-        """Run until every point is finished; returns the exit code.
+        """Run until every point is finished or left; returns the exit code.
 
         Raises
         ------
@@ -100,11 +114,20 @@ class Task:
                     code = self._work(self._orders.popleft(), log)
                     if code:
                         return code
+                    if self._late():
+                        break
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         self.on_progress(Progress(self._done, self._failed, finished=True))
+        if self.spared:
+            sys.stderr.write(f"error: {self.spared} points ran out of memory and are left for a task with more\n")
+            return OUT_OF_MEMORY
         return 0
+
+    def _late(self) -> bool:
+        """Whether the budget is used up."""
+        return self._until is not None and time.time() > self._until
 
     def _ask_stop(self, number: int, frame: object) -> None:
         del number, frame
@@ -112,7 +135,7 @@ class Task:
 
     def _work(self, order: Order, log: IO[bytes]) -> int:
         """One worker, from its start to its end. Returns a code other than 0 when the task cannot go on."""
-        board = Board.create()
+        board, kills = Board.create(), oom_kills()
         try:
             worker = subprocess.Popen(
                 order.command(board),
@@ -142,7 +165,7 @@ class Task:
         if code in (2, 3):
             sys.stderr.write(self._tail())
             return code
-        self._isolate(order, reading, code, late)
+        self._isolate(order, reading, code, late, starved=code < 0 and oom_kills() > kills)
         return 0
 
     def _watch(self, worker: subprocess.Popen[bytes], board: Board) -> bool:
@@ -165,7 +188,7 @@ class Task:
             if asked_at and time.monotonic() - asked_at > (GRACE if self._stop_asked else min(GRACE, 5.0)):
                 worker.kill()
 
-    def _isolate(self, order: Order, reading: Reading, code: int, late: bool) -> None:
+    def _isolate(self, order: Order, reading: Reading, code: int, late: bool, starved: bool) -> None:
         """Try the points of the moment of death again, in smaller company; alone, they are guilty the second time."""
         first, last = max(reading.start, order.start), max(reading.stop, order.start + 1)
         self._orders.appendleft(replace(order, start=last, attempt=1))
@@ -178,23 +201,27 @@ class Task:
             half = (first + last) // 2
             for start, stop in ((half, last), (first, half)):
                 self._orders.appendleft(replace(order, start=start, stop=stop, cap=-(-reading.batch // 2)))
+        elif starved and self.spare and order.attempt >= CRASHES:
+            self.spared += 1
         elif late or order.attempt >= CRASHES:
-            self._give_up(replace(order, start=first, stop=last), code, late)
+            self._give_up(replace(order, start=first, stop=last), code, late, starved)
         else:
             self._orders.appendleft(replace(order, start=first, stop=last, cap=1, attempt=order.attempt + 1))
 
-    def _give_up(self, order: Order, code: int, late: bool) -> None:
+    def _give_up(self, order: Order, code: int, late: bool, starved: bool) -> None:
         """Record the points of an order as failed."""
         from hpcsim.scheduler.failure import record_failure
 
         if late:
             reason = f"took longer than the limit of {self.time_limit:g} s for one point"
+        elif starved:
+            reason = f"ran out of memory{allowance()}"
         elif code < 0:
             reason = f"the process died of {signal.Signals(-code).name}"
         else:
             reason = f"the process ended with exit code {code}"
         last_words = self._tail(200).strip().splitlines()
-        if last_words and not late:
+        if last_words and not late and not starved:
             reason += f": {last_words[-1]}"
         failed = record_failure(self.directory, order, reason, late=late)
         self._done += failed
@@ -207,7 +234,49 @@ class Task:
         return content.decode(errors="replace")
 
 
-def run_task(path: Path, start: int, stop: int, *, retry_failed: bool = False, events: bool = False) -> int:
+def read_tasks(path: Path) -> list[tuple[int, int]]:
+    """First point and one past the last of each task, from a file with a line a task.
+
+    Raises
+    ------
+    StorageError
+        If the file is not there.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}; `hpcsim resume` submits what is missing anew") from error
+    pairs = (line.split() for line in lines)
+    return [(int(start), int(stop)) for start, stop in pairs]
+
+
+def slice_of(k: int, size: int, offset: int, tasks: Path | None) -> tuple[int, int]:
+    """First point and one past the last of task `k`: by its size, or as a file of tasks says.
+
+    Raises
+    ------
+    DirectoryError
+        If the file has no such task.
+    """
+    if tasks is None:
+        return offset + k * size, offset + (k + 1) * size
+    known = read_tasks(tasks)
+    if k >= len(known):
+        raise DirectoryError(f"{tasks} has {len(known)} tasks, and none with the number {k}")
+    return known[k]
+
+
+def run_task(
+    path: Path,
+    start: int,
+    stop: int,
+    *,
+    retry_failed: bool = False,
+    events: bool = False,
+    budget: float | None = None,
+    spare: bool = False,
+    log: Path | None = None,
+) -> int:
     """Body of ``hpcsim task``: the study's time limit applies; `events` prints progress as lines of JSON."""
     from hpcsim.study_file import read
 
@@ -227,4 +296,14 @@ def run_task(path: Path, start: int, stop: int, *, retry_failed: bool = False, e
             last = now
             print(progress.line(), flush=True)
 
-    return Task(directory, start, stop, time_limit=limit, retry_failed=retry_failed, on_progress=tell).run()
+    return Task(
+        directory,
+        start,
+        stop,
+        time_limit=limit,
+        retry_failed=retry_failed,
+        budget=budget,
+        spare=spare,
+        log=log,
+        on_progress=tell,
+    ).run()

@@ -24,7 +24,7 @@ TERMINATED = 143
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is told to do."""
+    """What a worker is told to do; after `until` (seconds since 1970) it begins no further batch."""
 
     directory: str
     start: int
@@ -32,6 +32,7 @@ class Order:
     cap: int | None = None
     attempt: int = 1
     retry_failed: bool = False
+    until: float | None = None
 
     def command(self, board: Board) -> list[str]:
         """The command that starts the worker."""
@@ -91,6 +92,7 @@ def main(arguments: list[str]) -> int:
             cap=order.cap,
             attempt=order.attempt,
             retry_failed=order.retry_failed,
+            until=order.until,
             on_batch=on_batch,
             on_done=on_done,
             on_flush=on_flush,

@@ -36,6 +36,13 @@ def reference(tmp_path_factory):
     return values(directory)
 
 
+@pytest.fixture(autouse=True)
+def _place_to_run(request):
+    """What an executor needs, apart from this machine."""
+    if "executor" in request.fixturenames and request.getfixturevalue("executor") == "slurm":
+        request.getfixturevalue("slurm")
+
+
 @pytest.mark.parametrize("model", ["toys:single", "toys:batch"])
 @pytest.mark.parametrize("executor", EXECUTORS)
 class TestEveryExecutor:

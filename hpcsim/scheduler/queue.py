@@ -1,0 +1,351 @@
+"""Slurm's commands: what may be submitted, what became of it, and words for people where it does not go."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from hpcsim.errors import HpcsimError
+
+#: States in which a job is not over.
+ACTIVE = frozenset(
+    {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
+    | {"REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESIZING", "SPECIAL_EXIT"}
+)
+#: Words with which Slurm's commands say that the controller does not answer; the same call may work later.
+_AWAY = re.compile(
+    r"unable to contact slurm controller|connection refused|connection timed out|socket timed out|zero bytes were transmitted"
+    r"|slurm backup controller in standby|temporarily unable|unable to connect to slurm daemon|slurm_persist_conn_open",
+    re.IGNORECASE,
+)
+#: Seconds between two calls of a controller that does not answer: the first time, and at most.
+_PAUSES = (1.0, 30.0)
+#: Seconds for one call.
+_CALL = 120.0
+
+
+class SlurmError(HpcsimError, RuntimeError):
+    """Slurm is not there, does not answer, refuses a job, or ended one."""
+
+
+class SlurmAway(SlurmError):
+    """Slurm's controller has not answered for a while."""
+
+    retryable = True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What Slurm allows.
+
+    Parameters
+    ----------
+    max_array : int
+        One more than the largest index of an array.
+    max_submit : int, optional
+        Jobs that a user may have in the queue; each element of an array is one.
+    accounting : bool
+        Whether sacct knows jobs that are over.
+    memory : int, optional
+        Megabytes of a job with one core that does not ask for any.
+    """
+
+    max_array: int = 1001
+    max_submit: int | None = None
+    accounting: bool = False
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """One job, or an element of an array, or several elements that wait together.
+
+    Parameters
+    ----------
+    job : int
+    first, last : int or None
+        Elements of an array; None for a job that is none.
+    state : str
+        Slurm's word, such as PENDING or OUT_OF_MEMORY.
+    code, signal : int
+        How it ended.
+    reason : str
+        Why it waits, or ended.
+    starts : str
+        When it began, or will begin as far as Slurm knows; empty otherwise.
+    """
+
+    job: int
+    first: int | None
+    last: int | None
+    state: str
+    code: int = 0
+    signal: int = 0
+    reason: str = ""
+    starts: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is not over."""
+        return self.state in ACTIVE
+
+    @property
+    def count(self) -> int:
+        """How many elements."""
+        return 1 if self.first is None or self.last is None else self.last - self.first + 1
+
+
+@dataclass
+class Slurm:
+    """Slurm as its commands show it.
+
+    Parameters
+    ----------
+    announce : callable
+        Told when Slurm does not answer, and when it does again.
+    patience : float
+        Seconds to wait for a controller that does not answer.
+    """
+
+    announce: Callable[[str], None] = lambda text: None
+    patience: float = 600.0
+    _sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    @property
+    def there(self) -> bool:
+        """Whether this machine has Slurm's commands."""
+        return shutil.which("sbatch") is not None
+
+    @cached_property
+    def limits(self) -> Limits:
+        """From ``scontrol show config``, and from the accounting where there is one."""
+        config = dict(_settings(self._call(["scontrol", "show", "config"])))
+        accounting = config.get("AccountingStorageType", "").endswith("slurmdbd")
+        memory = [config.get(key, "") for key in ("DefMemPerNode", "DefMemPerCPU")]
+        bounds = [_number(config.get("MaxJobCount", ""))]
+        if accounting:
+            bounds += self._associations()
+        known = [bound for bound in bounds if bound]
+        return Limits(
+            max_array=_number(config.get("MaxArraySize", "")) or Limits.max_array,
+            max_submit=min(known, default=None),
+            accounting=accounting,
+            memory=next((number for text in memory if (number := _number(text))), None),
+        )
+
+    def _associations(self) -> list[int | None]:
+        """Limits of submitted jobs of this user, and of the QOS that it may use."""
+        user = os.environ.get("USER") or str(os.getuid())
+        asked = ["sacctmgr", "-n", "-P", "show", "assoc", f"user={user}", "format=MaxSubmitJobs,QOS"]
+        bounds: list[int | None] = []
+        try:
+            rows = [line.split("|") for line in self._call(asked).splitlines() if "|" in line]
+            names = {name for row in rows for name in row[1].split(",") if name}
+            bounds += [_number(row[0]) for row in rows]
+            for line in self._call(["sacctmgr", "-n", "-P", "show", "qos", "format=Name,MaxSubmitJobsPerUser"]).splitlines():
+                name, _, bound = line.partition("|")
+                bounds += [_number(bound)] if name in names else []
+        except SlurmAway:
+            raise
+        except SlurmError:
+            # not everybody may ask the accounting; sbatch will say what it refuses
+            pass
+        return bounds
+
+    def check(self, script: str) -> None:
+        """Let Slurm look at a script without submitting it.
+
+        Raises
+        ------
+        SlurmError
+            With Slurm's own words, if it would refuse it.
+        """
+        self._call(["sbatch", "--test-only"], script)
+
+    def submit(self, script: Path, name: str, after: Sequence[int] = ()) -> int:
+        """Submit a script; returns the number of the job.
+
+        Parameters
+        ----------
+        script : Path
+        name : str
+            Of the job: where Slurm's answer is lost, the queue is asked whether it is there.
+        after : sequence of int
+            Jobs that must be over before it starts.
+        """
+        command = ["sbatch", "--parsable"]
+        if after:
+            command += [f"--dependency=afterany:{':'.join(map(str, after))}", "--kill-on-invalid-dep=yes"]
+        token = secrets.token_hex(8)
+
+        def arrived() -> str | None:
+            rows = self._call(["squeue", "-h", "-a", "-n", name, "-O", "ArrayJobID:20,Comment:40"]).splitlines()
+            return next((row.split()[0] for row in rows if row.split()[1:] == [token]), None)
+
+        answer = self._call([*command, f"--comment={token}", str(script)], recover=arrived)
+        return int(answer.strip().splitlines()[-1].split(";")[0])
+
+    def states(self, jobs: Iterable[int]) -> list[State]:
+        """What is known of jobs and their elements, with one call; Slurm forgets those that are over in a few minutes.
+
+        Where there is accounting, that does not.
+        """
+        numbers = ",".join(map(str, sorted(set(jobs))))
+        if not numbers:
+            return []
+        if self.limits.accounting:
+            line = ["sacct", "-X", "-n", "-P", "-j", numbers, "-o", "JobID,State,ExitCode,Start,Reason"]
+            return [state for row in self._call(line).splitlines() for state in _sacct_row(row)]
+        # fields of fixed width: a reason may hold any character
+        line = ["squeue", "-h", "-a", "-t", "all", "-j", numbers]
+        try:
+            answer = self._call([*line, "-O", "JobArrayID:1000,State:20,exit_code:12,StartTime:24,Reason:100"])
+        except SlurmAway:
+            raise
+        except SlurmError as error:
+            if "invalid job id" in str(error).lower():
+                return []
+            raise
+        return [state for row in answer.splitlines() for state in _squeue_row(row)]
+
+    def cancel(self, jobs: Iterable[int]) -> None:
+        """End jobs; those that are over stay as they are."""
+        numbers = sorted(set(jobs))
+        if numbers:
+            self._call(["scancel", "--quiet", *map(str, numbers)])
+
+    def _call(self, command: list[str], text: str = "", recover: Callable[[], str | None] = lambda: None) -> str:
+        """What a command prints; waits while the controller does not answer."""
+        if shutil.which(command[0]) is None:
+            raise SlurmError(
+                f"there is no {command[0]} on this machine; run this on a login node of a Slurm cluster, or use --on local"
+            )
+        pause, deadline, away = _PAUSES[0], time.monotonic() + self.patience, False
+        while True:
+            words, answer = self._once(command, text)
+            if answer is not None:
+                if away:
+                    self.announce("Slurm answers again")
+                return answer
+            if not _AWAY.search(words):
+                raise SlurmError(_refusal(command, words))
+            if time.monotonic() + pause > deadline:
+                raise SlurmAway(
+                    f"Slurm has not answered for {self.patience:g} s ({words}); its controller is down: "
+                    "jobs that run go on, the same command works when it is back"
+                )
+            if not away:
+                self.announce(f"Slurm does not answer ({words}); waiting for up to {self.patience:g} s")
+            away = True
+            self._sleep(pause)
+            pause = min(2 * pause, _PAUSES[1])
+            # the call may have been heard, and only its answer lost
+            if (found := recover()) is not None:
+                return found
+
+    def _once(self, command: list[str], text: str) -> tuple[str, str | None]:
+        """Words of an error, or None and what was printed."""
+        try:
+            done = subprocess.run(
+                command, input=text, capture_output=True, text=True, timeout=_CALL, env=_environment(), check=False
+            )
+        except subprocess.TimeoutExpired:
+            return f"{command[0]}: connection timed out", None
+        if done.returncode:
+            return " ".join((done.stderr or done.stdout).split()), None
+        return "", done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """What the commands see: not the variables of a job that this may run in, which would become those of its jobs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SLURMD_"))}
+    kept |= {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}
+    # lists of elements are not cut short
+    return kept | {"SLURM_BITSTR_LEN": "0"}
+
+
+_ADVICE = {
+    "partition": "sinfo lists the partitions; it stands in the site's file, and --partition stands over it",
+    "account": "sacctmgr show assoc lists your accounts; it stands in the site's file, and --account stands over it",
+    "maxsubmit": "wait until jobs are over, or set limits.max_submit in the site's file",
+    "array": "set limits.max_array in the site's file",
+    "memory": "ask for less with resources.memory of the study, or for another partition",
+    "time limit": "set limits.time in the site's file to what the partition allows",
+    "node configuration": "threads, memory or constraint ask for a node that the partition does not have",
+}
+
+
+def _refusal(command: list[str], words: str) -> str:
+    advice = next((text for key, text in _ADVICE.items() if key in words.lower()), "")
+    return f"Slurm refuses ({command[0]}): {words}" + (f"; {advice}" if advice else "")
+
+
+def _settings(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        key, found, value = line.partition("=")
+        if found:
+            yield key.strip(), value.strip()
+
+
+def _number(text: str) -> int | None:
+    """The number that a setting begins with; None for UNLIMITED and the like."""
+    match = re.match(r"\d+", text.strip())
+    return int(match[0]) if match else None
+
+
+def _squeue_row(row: str) -> Iterator[State]:
+    job, state = row[:1000].strip(), row[1000:1020].strip()
+    raw, starts, reason = row[1020:1032].strip(), row[1032:1056].strip(), row[1056:].strip()
+    code, signal = _wait_status(raw)
+    yield from _elements(job, state, code, signal, starts, reason)
+
+
+def _sacct_row(row: str) -> Iterator[State]:
+    job, state, ended, starts, reason = row.split("|", 4)
+    code, signal = _wait_status(ended)
+    # "CANCELLED by 1000"
+    yield from _elements(job, state.split()[0], code, signal, starts, reason)
+
+
+def _wait_status(text: str) -> tuple[int, int]:
+    """Exit code and signal, from "3:0" or from what wait(2) gives.
+
+    Examples
+    --------
+    >>> _wait_status("768"), _wait_status("9"), _wait_status("0:125")
+    ((3, 0), (0, 9), (0, 125))
+    """
+    if ":" in text:
+        code, signal = text.split(":")[:2]
+        return _number(code) or 0, _number(signal) or 0
+    raw = _number(text) or 0
+    return raw >> 8, raw & 127
+
+
+def _elements(job: str, state: str, code: int, signal: int, starts: str, reason: str) -> Iterator[State]:
+    """A state for each run of elements in ``17``, ``17_3`` or ``17_[4-9,12%2]``."""
+    number, _, index = job.partition("_")
+    if not number.isdigit():
+        return
+    starts = "" if starts in ("N/A", "Unknown", "None") else starts
+    reason = "" if reason in ("None", "(null)") else reason
+    for first, last in _runs(index):
+        yield State(int(number), first, last, state, code, signal, reason, starts)
+
+
+def _runs(index: str) -> Iterator[tuple[int | None, int | None]]:
+    if not index:
+        yield None, None
+        return
+    for item in index.strip("[]").partition("%")[0].split(","):
+        first, _, last = item.partition("-")
+        if first.isdigit():
+            yield int(first), int(last) if last.isdigit() else int(first)

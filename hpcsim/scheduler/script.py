@@ -1,0 +1,280 @@
+"""The scripts that Slurm gets: pure functions from values to text."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from hpcsim.assets import folder
+from hpcsim.errors import HpcsimError, Problem
+from hpcsim.scheduler.site import Settings, SiteError, megabytes
+from hpcsim.study_file import amount
+
+#: Seconds before the end of a job at which Slurm warns the task, which then writes what it has.
+WARNING = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a submission belongs: full paths, since jobs start elsewhere.
+
+    Parameters
+    ----------
+    study : str
+        The study's name.
+    directory : Path
+        Of the study.
+    number : int
+        Of the submission.
+    work : Path
+        The folder that jobs start in: models of the user's own are found there.
+    python : str
+        Full path of a Python that has hpcsim, unless the site names one.
+    """
+
+    study: str
+    directory: Path
+    number: int
+    work: Path
+    python: str = sys.executable
+
+    @property
+    def folder(self) -> Path:
+        """What was submitted: scripts, tasks, the record."""
+        return self.directory / "jobs" / f"{self.number:04d}"
+
+    @property
+    def tasks(self) -> Path:
+        """First point and one past the last of every task, a line each."""
+        return self.folder / "tasks"
+
+    @property
+    def logs(self) -> Path:
+        """One log a task."""
+        return self.directory / "logs"
+
+    @property
+    def job_name(self) -> str:
+        """What the queue shows."""
+        return f"{self.study}-{self.number}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tasks that are submitted together, as one array.
+
+    Parameters
+    ----------
+    first, count : int
+        Which of the submission's tasks: the array's indices start at 0, whatever `first` is.
+    memory : int, optional
+        Slurm's megabytes a task.
+    seconds : float, optional
+        The longest that a task may take.
+    budget : float, optional
+        Seconds after which a task starts no further point: that of a pilot, which measures.
+    tries : int
+        How often Slurm ended tasks with these points before.
+    memory_tries : int
+        How often that was for want of memory.
+    last : bool
+        Whether a point that runs out of memory is recorded as failed, not left for a task with more memory.
+    """
+
+    first: int
+    count: int
+    memory: int | None = None
+    seconds: float | None = None
+    budget: float | None = None
+    tries: int = 0
+    memory_tries: int = 0
+    last: bool = False
+
+
+def array_script(place: Place, part: Part, settings: Settings, *, throttle: int | None = None, retry_failed: bool = False) -> str:
+    """The script of an array: a task for each of its elements.
+
+    Parameters
+    ----------
+    place : Place
+    part : Part
+    settings : Settings
+    throttle : int, optional
+        The most elements that run at a time.
+    retry_failed : bool
+        Simulate failed points again.
+
+    Raises
+    ------
+    SiteError
+        If a value cannot stand in a script.
+    """
+    limit = f"%{throttle}" if throttle else ""
+    options = [
+        _option("array", f"0-{part.count - 1}{limit}"),
+        *_options(place, settings, part.memory, part.seconds, settings.threads),
+        _option("output", f"{_literal(place.logs)}/%A_%a.log"),
+        # the batch shell alone: the task tells its worker
+        _option("signal", f"B:TERM@{WARNING}"),
+        "--requeue",
+    ]
+    more = []
+    if part.budget is not None:
+        more += ["--seconds", f"{part.budget:g}"]
+    more += [] if part.last else ["--spare"]
+    more += ["--retry-failed"] if retry_failed else []
+    return _render(
+        "array.job.j2",
+        settings,
+        options=options,
+        note=f"Tasks {part.first} to {part.first + part.count - 1} of submission {place.number}; try {part.tries + 1}.",
+        command=_command(settings, place, "hpcsim", "task"),
+        directory=str(place.directory),
+        first=part.first,
+        tasks=str(place.tasks),
+        logs=str(place.logs),
+        more=more,
+    )
+
+
+def collect_script(place: Place, settings: Settings) -> str:
+    """The script of the job that gathers finished points when the tasks are over, and submits what is missing.
+
+    Raises
+    ------
+    SiteError
+        If a value cannot stand in a script.
+    """
+    collector = settings.site.collector
+    seconds = amount(collector.time, "s") if collector.time else None
+    memory = megabytes(collector.memory) if collector.memory else None
+    options = [
+        *_options(place, settings, memory, seconds, 1),
+        _option("output", f"{_literal(place.logs)}/collect-%j.log"),
+        "--requeue",
+    ]
+    return _render(
+        "collect.job.j2",
+        settings,
+        options=options,
+        note=f"Gathers the points of submission {place.number} and submits what is missing.",
+        command=_command(settings, place, "hpcsim", "collect"),
+        directory=str(place.directory),
+    )
+
+
+def probe_script(place: Place, settings: Settings, answer: Path) -> str:
+    """The script of a job that says what it finds on a node, in a file.
+
+    Raises
+    ------
+    SiteError
+        If a value cannot stand in a script.
+    """
+    options = [
+        *_options(place, settings, settings.memory, 300.0, settings.threads),
+        _option("output", f"{_literal(answer)}.log"),
+    ]
+    return _render(
+        "probe.job.j2", settings, options=options, command=_command(settings, place, "hpcsim.scheduler.probe"), answer=str(answer)
+    )
+
+
+def _options(place: Place, settings: Settings, memory: int | None, seconds: float | None, threads: int) -> list[str]:
+    """What every job asks for."""
+    site = settings.site
+    if seconds is not None and settings.most_time is not None:
+        seconds = min(seconds, settings.most_time)
+    given = {
+        "job-name": place.job_name,
+        "chdir": str(place.work),
+        "partition": site.partition,
+        "account": site.account,
+        "qos": site.qos,
+        "constraint": site.constraint,
+        "ntasks": "1",
+        "cpus-per-task": str(threads),
+        "mem": f"{memory}M" if memory else "",
+        "time": wall_time(seconds) if seconds else "",
+        "open-mode": "append",
+    }
+    return [_option(name, value) for name, value in given.items() if value]
+
+
+def wall_time(seconds: float) -> str:
+    """A time limit as sbatch takes it, in whole minutes.
+
+    Examples
+    --------
+    >>> wall_time(61), wall_time(90_000)
+    ('0-00:02:00', '1-01:00:00')
+    """
+    minutes = ceil(seconds / 60)
+    return f"{minutes // 1440}-{minutes // 60 % 24:02d}:{minutes % 60:02d}:00"
+
+
+def _option(name: str, value: str) -> str:
+    """An option as it stands after #SBATCH; Slurm reads quotes there as a shell does, but a line is a line."""
+    if not value.isprintable():
+        raise SiteError(
+            [Problem(name, f"found {value!r}; a line of a script takes no line breaks and control characters")], "job script"
+        )
+    return f"--{name}={shlex.quote(value)}"
+
+
+def _literal(path: Path) -> str:
+    """A path without the patterns that Slurm fills in."""
+    return str(path).replace("%", "%%")
+
+
+def _command(settings: Settings, place: Place, *words: str) -> str:
+    """How a job starts a module of this package."""
+    site = settings.site
+    if site.container.image:
+        raise SiteError(
+            [Problem("container.image", "tasks of job arrays do not run in containers yet", "leave it out")], site.name
+        )
+    return shlex.join([site.python or place.python, "-m", *words])
+
+
+def _render(template: str, settings: Settings, **values: Any) -> str:
+    site = settings.site
+    return str(
+        _templates()
+        .get_template(template)
+        .render(
+            modules=site.modules,
+            setup=site.setup,
+            environment=sorted(site.environment.items()),
+            scratch=site.scratch,
+            **values,
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(folder("jobs")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # scripts are no HTML; every value is quoted for the shell
+        autoescape=False,
+    )
+    templates.filters["quote"] = _quote
+    return templates
+
+
+def _quote(value: str) -> str:
+    if "\0" in value:
+        raise HpcsimError(f"found {value!r}; no shell takes a zero byte")
+    return shlex.quote(value)

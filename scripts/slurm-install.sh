@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# What the tests on a real Slurm need: Debian's packages. Nothing is configured or started; each test process starts its own.
+set -euo pipefail
+
+missing=0
+for tool in munged slurmctld slurmd sbatch; do
+    PATH="$PATH:/usr/sbin" command -v "$tool" >/dev/null || missing=1
+done
+if [ "$missing" = 1 ]; then
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
+fi
