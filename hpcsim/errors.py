@@ -98,6 +98,20 @@ class SimulationError(HpcsimError, RuntimeError):
     """A model or stage failed on a point; the point becomes a failed row, the sweep goes on."""
 
 
+class SlurmError(HpcsimError, RuntimeError):
+    """Slurm is not there, does not answer, refuses a job, or ended one."""
+
+
+class SlurmAway(SlurmError):
+    """Slurm's controller has not answered for a while."""
+
+    retryable = True
+
+
+class SiteError(StudyError):
+    """A site file that is not there or is wrong; carries every mistake at once."""
+
+
 class Interrupted(HpcsimError):
     """A signal asked the work to stop; what was finished is safe."""
 

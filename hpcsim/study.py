@@ -341,7 +341,7 @@ class Study:
         Parameters
         ----------
         on : str
-            Name of the executor: ``inline`` or ``local``.
+            Name of the executor: ``inline``, ``local`` or ``slurm``.
         directory : path, optional
             ``runs/<name>`` by default.
         **options

@@ -193,8 +193,9 @@ def watching(again: bool) -> Iterable[None]:
 
 def print_jobs(study: Study, place: StudyDirectory, plan: Plan) -> bool:
     """How a study's Slurm jobs stand; returns whether any is left."""
+    from hpcsim.errors import SlurmError
     from hpcsim.scheduler.outlook import look, time_left
-    from hpcsim.scheduler.queue import Slurm, SlurmError
+    from hpcsim.scheduler.queue import Slurm
     from hpcsim.scheduler.submission import submissions
 
     known = submissions(place)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpcsim.errors import StorageError
-from hpcsim.scheduler.queue import Slurm, SlurmError
+from hpcsim.errors import SlurmError, StorageError
+from hpcsim.scheduler.queue import Slurm
 from hpcsim.scheduler.script import Place, probe_script
 from hpcsim.scheduler.site import Settings
 

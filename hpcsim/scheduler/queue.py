@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from hpcsim.errors import HpcsimError
+from hpcsim.errors import SlurmAway, SlurmError
 
 #: States in which a job is not over.
 ACTIVE = frozenset(
@@ -30,16 +30,6 @@ _AWAY = re.compile(
 _PAUSES = (1.0, 30.0)
 #: Seconds for one call.
 _CALL = 120.0
-
-
-class SlurmError(HpcsimError, RuntimeError):
-    """Slurm is not there, does not answer, refuses a job, or ended one."""
-
-
-class SlurmAway(SlurmError):
-    """Slurm's controller has not answered for a while."""
-
-    retryable = True
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hpcsim.assets import folder
-from hpcsim.errors import HpcsimError, Problem
-from hpcsim.scheduler.site import Settings, SiteError, megabytes
+from hpcsim.errors import HpcsimError, Problem, SiteError
+from hpcsim.scheduler.site import Settings, megabytes
 from hpcsim.study_file import amount
 
 #: Seconds before the end of a job at which Slurm warns the task, which then writes what it has.

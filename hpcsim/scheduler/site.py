@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 
 from hpcsim.assets import folder
-from hpcsim.errors import Problem, StudyError, nearest
+from hpcsim.errors import Problem, SiteError, nearest
 from hpcsim.study_file import ResourcesSection, Section, amount, as_problem, read
 
 #: Bytes of what Slurm calls a megabyte.
@@ -21,10 +21,6 @@ SLURM_MB = 2**20
 
 
 _S = TypeVar("_S", bound=Section)
-
-
-class SiteError(StudyError):
-    """A site file that is not there or is wrong; carries every mistake at once."""
 
 
 def _matching(pattern: str, allowed: str) -> Callable[[str], str]:

@@ -12,12 +12,12 @@ from filelock import FileLock, Timeout
 
 from hpcsim.collector.table import Table
 from hpcsim.directory import StudyDirectory
-from hpcsim.errors import HpcsimError, Interrupted, StorageError
+from hpcsim.errors import HpcsimError, Interrupted, SlurmError, StorageError
 from hpcsim.scheduler.aftermath import look_back
 from hpcsim.scheduler.draft import alive, draft, post
 from hpcsim.scheduler.executor import Job
 from hpcsim.scheduler.plan import holdings, plan
-from hpcsim.scheduler.queue import Slurm, SlurmError, State
+from hpcsim.scheduler.queue import Slurm, State
 from hpcsim.scheduler.site import Arguments, Settings, load_site, settle
 from hpcsim.scheduler.submission import Submission, submissions
 from hpcsim.study import Study

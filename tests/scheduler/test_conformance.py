@@ -44,7 +44,9 @@ def _place_to_run(request):
 
 
 @pytest.mark.parametrize("model", ["toys:single", "toys:batch"])
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(
+    "executor", [pytest.param(name, marks=pytest.mark.slurm) if name == "slurm" else name for name in EXECUTORS]
+)
 class TestEveryExecutor:
     def test_values_are_equal_to_the_bit(self, executor, model, tmp_path, reference):
         study = make(model)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpcsim.scheduler.queue import Limits, Slurm, SlurmAway, SlurmError, State
+from hpcsim.errors import SlurmAway, SlurmError
+from hpcsim.scheduler.queue import Limits, Slurm, State
 
 CONFIG = """\
 Configuration data as of 2026-01-01T00:00:00

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hpcsim.errors import HpcsimError
+from hpcsim.errors import HpcsimError, SiteError
 from hpcsim.scheduler.script import Part, Place, array_script, collect_script, probe_script, wall_time
-from hpcsim.scheduler.site import Arguments, Settings, Site, SiteError, settle
+from hpcsim.scheduler.site import Arguments, Settings, Site, settle
 from hpcsim.study_file import ResourcesSection
 
 GOLDEN = Path(__file__).parent / "golden"

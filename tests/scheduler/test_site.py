@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpcsim.scheduler.site import Arguments, Settings, Site, SiteError, load_site, settle, sites
+from hpcsim.errors import SiteError
+from hpcsim.scheduler.site import Arguments, Settings, Site, load_site, settle, sites
 from hpcsim.study_file import ResourcesSection
 
 WRONG = """

@@ -9,13 +9,15 @@ import pytest
 
 import hpcsim
 from hpcsim.collector.table import Table
-from hpcsim.errors import HpcsimError
+from hpcsim.errors import HpcsimError, SlurmAway, SlurmError
 from hpcsim.scheduler import rounds
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.queue import Slurm, SlurmAway, SlurmError
+from hpcsim.scheduler.queue import Slurm
 from hpcsim.scheduler.slurm import start
 from hpcsim.scheduler.submission import points_in, submissions
 from hpcsim.scheduler.sweep import Listener, sweep
+
+pytestmark = pytest.mark.slurm
 
 STUDY = '[study]\nname = "s"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, %d, %d] }\n[fixed]\nseconds = %g\n'
 
