@@ -9,7 +9,14 @@ from fake_results import gaussian
 from npe_toys import FEATURES, table
 
 from hpcsim.errors import ResultsError, UnitError
-from hpcsim.inference.observations import check_extractor, extractor_of, feature_values, out_of_reach, read_observations
+from hpcsim.inference.observations import (
+    check_definition,
+    check_extractor,
+    extractor_of,
+    feature_values,
+    out_of_reach,
+    read_observations,
+)
 
 UNITS = {"x": "mV"}
 
@@ -62,6 +69,31 @@ def test_a_table_of_another_extractor_or_version_is_refused(tmp_path):
     file.with_suffix(".json").write_text("[1]")
     with pytest.raises(ResultsError, match="mend or remove it"):
         read_observations(file, FEATURES)
+
+
+def test_a_table_of_another_definition_is_refused(tmp_path):
+    file = written(tmp_path, "cell,one,two,three\nA,1,2,3\n")
+    about = {"extractor": {"features.ephys": "1"}, "definition": "bernaerts2025"}
+    file.with_suffix(".json").write_text(json.dumps(about))
+    found, results = read_observations(file, FEATURES), gaussian(10)
+    for ours, fits in (("bernaerts2025", True), ("default", False)):
+        stage = {"use": "features.ephys", "version": "1", "options": {"definition": ours}}
+        results.study = {"recipe": {"stages": {"0": stage}}}
+        if fits:
+            check_definition(found, results)
+        else:
+            with pytest.raises(ResultsError, match='by the definition "bernaerts2025", the simulations by "default"'):
+                check_definition(found, results)
+    check_definition(table(np.zeros((1, 3))), results)  # a table that says nothing
+
+
+def test_a_column_chooses_rows(tmp_path):
+    file = written(tmp_path, "cell,one,two,three,good,layer\nA,1,2,3,1,L5\nB,,2,3,0,L5\nC,4,5,6,1,L6\n")
+    assert read_observations(file, FEATURES, where="good").index.tolist() == ["A", "C"]  # B lacks a feature
+    with pytest.raises(ResultsError, match='no column "god" to choose rows by; did you mean "good"'):
+        read_observations(file, FEATURES, where="god")
+    with pytest.raises(ResultsError, match=r"expected true, false, 0 or 1, found 'L5'"):
+        read_observations(file, FEATURES, where="layer")
 
 
 def test_extractor_of_results():

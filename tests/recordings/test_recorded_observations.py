@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from hpcsim.errors import ResultsError
-from hpcsim.recordings.observations import describe, load_observations, save_observations
+from hpcsim.inference.observations import read_observations
+from hpcsim.recordings.observations import describe, load_observations, public_observations, save_observations
 from hpcsim.stages.features.ephys import STATISTICS
 
 NAMES = list(STATISTICS)
@@ -85,3 +86,21 @@ def test_the_published_observations(bernaerts_data):
     np.testing.assert_array_equal(found["ap3_ahp"], raw.loc[found.index, "ap3_ahp_mV"])
     assert len(found) + len(found.attrs["dropped"]) == 1033
     assert found.attrs["rest_after"] is True and found.attrs["junction_potential"] == 15.4
+
+
+def test_public_observations_are_a_file_as_inference_reads_it(bernaerts_data, tmp_path):
+    path = public_observations(PUBLIC, tmp_path / "place" / "cells.csv")
+    features = [f"ephys.{name}" for name in NAMES]
+    read = read_observations(path, features, where="in_955")
+    assert read.shape == (955, 23) and read.attrs["definition"] == "bernaerts2025"
+    raw = pd.read_csv(bernaerts_data / "m1_observed_features.csv", index_col=0).loc[read.index]
+    np.testing.assert_array_equal(read["ephys.v_rest"], raw["rest_vm_mean_mV"])
+    with pytest.raises(ResultsError, match=r'no public table of observations "bernaerts2025/m1\.csv"; did you mean'):
+        public_observations("bernaerts2025/m1.csv", tmp_path / "cells.csv")
+
+
+def test_a_study_says_before_it_runs_that_its_observations_are_missing(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("HPCSIM_DATA", str(tmp_path))
+    said = command("run", "bernaerts_m1", "--scale", "trial")
+    assert said.returncode != 0 and "m1_observed_features.csv is not there" in said.stderr
+    assert not (tmp_path / "runs").exists()
