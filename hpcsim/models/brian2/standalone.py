@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,9 @@ from typing import cast
 import numpy as np
 
 from hpcsim.errors import SimulationError
+from hpcsim.models.compiler import cpp_compiler
 
+_WHO = "Brian2's models"
 #: Finite arithmetic without errno lets gcc call glibc's vectorised functions; more alias checks than usual let it
 #: vectorise loops over many arrays. An executable may be linked with any of these; a library for Python may not.
 FAST = ("-w", "-std=c++11", "-O3", "-ffast-math", "-march=native", "--param=vect-max-version-for-alias-checks=2000")
@@ -37,7 +38,7 @@ def flags() -> tuple[str, ...]:
     SimulationError
         If there is no compiler.
     """
-    return _flags(_compiler())
+    return _flags(cpp_compiler(_WHO))
 
 
 @lru_cache
@@ -54,17 +55,6 @@ def _flags(compiler: str) -> tuple[str, ...]:
     if candidate is PLAIN:
         warnings.warn(f"{compiler} does not know {' '.join(FAST)}: Brian2 models will run several times slower", stacklevel=3)
     return candidate
-
-
-def _compiler() -> str:
-    """The C++ compiler that make will call."""
-    name = os.environ.get("CXX", "c++")
-    path = shutil.which(name)
-    if path is None:
-        raise SimulationError(
-            f'Brian2\'s models need a C++ compiler and make, and "{name}" is not there; install them (g++, make), or set CXX'
-        )
-    return path
 
 
 @lru_cache
@@ -100,7 +90,13 @@ def program(module: str, source: str, cache: Path) -> Path:
     from filelock import FileLock
 
     options = flags()
-    parts = [module, source, *options, _macros(_compiler(), options), *(version(name) for name in ("brian2", "sympy"))]
+    parts = [
+        module,
+        source,
+        *options,
+        _macros(cpp_compiler(_WHO), options),
+        *(version(name) for name in ("brian2", "sympy")),
+    ]
     folder = cache / "brian2" / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     if folder.exists():
         return folder
@@ -117,7 +113,7 @@ def _build(module: str, options: Sequence[str], folder: Path) -> None:
         project, product = Path(temporary) / "project", Path(temporary) / "product"
         project.mkdir()
         product.mkdir()
-        environment = {**os.environ, "CXX": _compiler()}
+        environment = {**os.environ, "CXX": cpp_compiler(_WHO)}
         done = subprocess.run(
             [sys.executable, "-m", module, str(project), *options],
             stdin=subprocess.DEVNULL,

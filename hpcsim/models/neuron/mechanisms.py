@@ -18,6 +18,7 @@ from typing import Any
 
 from hpcsim import assets
 from hpcsim.errors import SimulationError, nearest
+from hpcsim.models.compiler import cpp_compiler
 
 #: Names of the mechanisms that this process has loaded; NEURON cannot unload or replace one.
 _loaded: set[str] = set()
@@ -191,21 +192,12 @@ def write_once(path: Path, text: str) -> Path:
 
 def _key(names: Iterable[str | Path]) -> str:
     """What a compiled library depends on, as 32 hexadecimal digits."""
-    compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
+    compiler = subprocess.run(
+        [cpp_compiler("NEURON's mechanisms"), "--version"], capture_output=True, text=True, check=False
+    ).stdout
     parts = [f"{name} {digest}" for name, digest in identity(names).items()]
     parts += [version("neuron"), compiler, platform.machine()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _compiler() -> str:
-    """The C++ compiler that nrnivmodl will call."""
-    name = os.environ.get("CXX", "c++")
-    path = shutil.which(name)
-    if path is None:
-        raise SimulationError(
-            f'NEURON\'s mechanisms need a C++ compiler, and "{name}" is not there; install one (g++), or set CXX'
-        )
-    return path
 
 
 def _compile(files: Sequence[Path], target: Path) -> None:
