@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXTRACTOR = "extractor"
 #: Key of the rules by which a stage computed them, where it knows several.
 DEFINITION = "definition"
+_ROUNDED = 1e-6
 # a column may carry its unit: "threshold (mV)" or "threshold [mV]"
 _WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]")
 
@@ -232,8 +233,9 @@ def out_of_reach(observations: DataFrame, features: Sequence[str], low: np.ndarr
 
     values = feature_values(observations, features)
     beyond = np.maximum(low - values, values - high)
-    cells, columns = np.nonzero(beyond > 0)
     width = np.where(high > low, high - low, np.inf)
+    # results in float32 have ends that are rounded
+    cells, columns = np.nonzero(beyond > _ROUNDED * np.maximum(np.abs(low), np.abs(high)))
     table = {
         "feature": [features[k] for k in columns],
         "value": values[cells, columns],

@@ -238,12 +238,18 @@ def regression(results: ResultsLike, options: Options, directory: Path, seed: in
     }
     return Finding(
         "inference.regression",
-        f"{options['estimator']} regression of {', '.join(theta.columns)} from {', '.join(options['of'])}",
+        _title(options, theta),
         {**counts, **metrics},
         _tables(scores, theta, metrics, excluded),
         _figures(scores, theta, units, directory),
         notes,
     )
+
+
+def _title(options: Options, theta: DataFrame) -> str:
+    scaler = options["scaler"]
+    through = "" if scaler == "StandardScaler" else f" through {scaler}" if scaler else " without scaling"
+    return f"{options['estimator']} regression of {', '.join(theta.columns)} from {', '.join(options['of'])}{through}"
 
 
 def _data(

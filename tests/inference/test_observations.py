@@ -108,3 +108,6 @@ def test_out_of_reach_by_how_much():
     assert found.index.tolist() == ["cell1", "cell1"]
     assert found["feature"].tolist() == ["x.one", "x.three"]
     assert found["beyond (%)"].tolist() == [100.0, 75.0]
+    # an end of the range in float32 is less than the same number in float64
+    end = np.float64(np.float32(np.log(8))) + 1e-7
+    assert out_of_reach(table(np.full((1, 3), np.log(8))), FEATURES, np.full(3, end), np.full(3, 3.0)).empty
