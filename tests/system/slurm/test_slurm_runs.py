@@ -57,7 +57,7 @@ def test_a_pilot_measures_and_the_next_submission_does_the_rest(slurm, tmp_path,
 
 def test_long_arrays_are_split_and_share_one_throttle(slurm, tmp_path, command):
     (tmp_path / "few.toml").write_text('partition = "debug"\n[limits]\nmax_array = 2\nthrottle = 2\n')
-    study, directory = make(tmp_path, 9, task_size=2)
+    study, directory = make(tmp_path, 9, seconds=1.0, task_size=2)
     submitted = command("submit", "s.toml", "--site", "few.toml")
     assert submitted.returncode == 0, submitted.stderr
     [item] = submissions(directory)
@@ -66,8 +66,8 @@ def test_long_arrays_are_split_and_share_one_throttle(slurm, tmp_path, command):
     assert all("#SBATCH --array=0-" in script and "%2" in script for script in scripts)
     assert [f"SLURM_ARRAY_TASK_ID + {first}" in script for first, script in zip((0, 2, 4), scripts, strict=True)] == [True] * 3
     # the second and the third wait for the one before; nobody sees more than two tasks at once
-    reasons = {row[0].split("_")[0]: row[2] for row in slurm.queue()}
-    assert reasons[str(item.sent[2].job)] == "Dependency"
+    last = str(item.sent[2].job)
+    slurm.wait(lambda: {row[0].split("_")[0]: row[2] for row in slurm.queue()}[last] == "Dependency")
     status = command("status", "s.toml").stdout
     assert "submission 1: 5 tasks" in status and "collector PENDING Dependency" in status
     most = 0
