@@ -113,8 +113,14 @@ def _run_cluster(job: Job) -> None:
     import dask
     from dask.distributed import Client, LocalCluster
 
-    # its sampling of the waiting threads would cost more than everything else here
-    dask.config.set({"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "2s"})
+    settings = {
+        # its sampling of the waiting threads would cost more than everything else here
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.system-monitor.interval": "2s",
+        # the worker lives in this process; on a laptop that slept, Dask would take it for dead, and wait for another for ever
+        "distributed.scheduler.worker-ttl": None,
+    }
+    dask.config.set(settings)
     threads = job.study.file.resources.threads
     workers = job.workers or max(1, cores() // threads)
     tasks = Tasks(job)
