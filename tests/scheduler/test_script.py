@@ -14,8 +14,8 @@ from hpcsim.scheduler.site import Arguments, Settings, Site, settle
 from hpcsim.study_file import ResourcesSection
 
 GOLDEN = Path(__file__).parent / "golden"
-PLACE = Place("drive", Path("/work/runs/drive"), 1, Path("/work"), "/opt/hpcsim/bin/python")
-ODD = Place("drive", Path("/work/it's 100% $HOME/runs/drive"), 3, Path("/work/it's 100% $HOME"), "/opt/my python/bin/python")
+PLACE = Place("drive", Path("/data/runs/drive"), 1, Path("/data"), "/opt/hpcsim/bin/python")
+ODD = Place("drive", Path("/data/it's 100% $HOME/runs/drive"), 3, Path("/data/it's 100% $HOME"), "/opt/my python/bin/python")
 FULL = Site(
     name="full",
     partition="compute,long",
@@ -24,9 +24,9 @@ FULL = Site(
     constraint="[rack1|rack2]&ib",
     modules=("gcc/13", "python 3"),
     setup=("source ~/venv/bin/activate",),
-    environment={"GREETING": "it's $HOME\n`date`", "HPCSIM_CACHE": "/work/cache"},
+    environment={"GREETING": "it's $HOME\n`date`", "HPCSIM_CACHE": "/data/cache"},
     scratch="/scratch/a b",
-    python="/opt/venv/bin/python",
+    python="/opt/simulators/bin/python",
 )
 CASES = {
     "plain": lambda: array_script(PLACE, Part(0, 8, budget=60.0), Settings(Site(name="plain"))),
@@ -39,7 +39,7 @@ CASES = {
     ),
     "odd": lambda: array_script(ODD, Part(0, 1), Settings(Site(name="plain"))),
     "collect": lambda: collect_script(PLACE, settle(FULL, ResourcesSection())),
-    "probe": lambda: probe_script(PLACE, settle(FULL, ResourcesSection(), given=Arguments(memory="1 GB")), Path("/work/answer")),
+    "probe": lambda: probe_script(PLACE, settle(FULL, ResourcesSection(), given=Arguments(memory="1 GB")), Path("/data/answer")),
 }
 
 
@@ -89,7 +89,7 @@ def test_words_reach_the_command_as_they_are(tmp_path, word):
 
 @pytest.mark.parametrize("break_", ["\n", "\r", "\0", "\x1b", "\u2028"])
 def test_line_breaks_and_control_characters_are_refused(break_):
-    place = Place("s", Path(f"/work/a{break_}#SBATCH --uid=0"), 1, Path("/work"))
+    place = Place("s", Path(f"/data/a{break_}#SBATCH --uid=0"), 1, Path("/data"))
     with pytest.raises(HpcsimError, match="no line breaks and control characters"):
         array_script(place, Part(0, 1), Settings(Site(name="s")))
 
