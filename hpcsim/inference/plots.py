@@ -66,22 +66,28 @@ def pairs(samples: np.ndarray, names: Sequence[str], units: Sequence[str], point
     from matplotlib.figure import Figure
 
     n = len(names)
+    every = samples if point is None else np.vstack([samples, point])
+    # a parameter has the same axis in all of its panels
+    ends = list(zip(every.min(axis=0).tolist(), every.max(axis=0).tolist(), strict=True))
     side = max(4.0, 1.1 * n)  # inches
     figure = Figure(figsize=(side, side), dpi=DPI, layout="constrained", facecolor="white")
     for i in range(n):
         for j in range(i + 1):
             ax = figure.add_subplot(n, n, i * n + j + 1)
             if i == j:
-                ax.hist(samples[:, i], bins=30, color=BLUE)
+                ax.hist(samples[:, i], bins=30, range=ends[i], color=BLUE)
             else:
-                ax.hist2d(samples[:, j], samples[:, i], bins=30, cmap="Blues")
+                ax.hist2d(samples[:, j], samples[:, i], bins=30, range=(ends[j], ends[i]), cmap="Blues")
+                ax.set_ylim(*ends[i])
+            ax.set_xlim(*ends[j])
             if point is not None:
                 ax.axvline(point[j], color=VERMILLION, linewidth=0.8)
                 if i != j:
                     ax.axhline(point[i], color=VERMILLION, linewidth=0.8)
             ax.tick_params(labelsize=5, color=GREY)
             ax.locator_params(nbins=3)
-            ax.set_yticks([] if j or i == j else ax.get_yticks())
+            if j or i == j:
+                ax.set_yticks([])
             label(ax, with_unit(names[j], units[j]) if i == n - 1 else "", with_unit(names[i], units[i]) if not j else "")
             for text in (ax.xaxis.label, ax.yaxis.label):
                 text.set_fontsize(6)

@@ -58,6 +58,10 @@ def test_figures_are_drawn(found, tmp_path):
     samples = np.random.default_rng(0).normal(size=(300, 2))
     drawn = pairs(samples, ["a", "b"], ["mV", ""], np.zeros(2), "cell")
     assert len(drawn.axes) == 3 and drawn.axes[1].get_ylabel() == "b"
+    # a parameter has one axis, whether it lies along x or y, with ticks or without
+    third = pairs(np.column_stack([samples, 5 + samples[:, 0]]), ["a", "b", "c"], [""] * 3, np.array([0, 0, 9.0]), "cell").axes
+    assert third[1].get_ylim() == third[4].get_xlim() == third[2].get_xlim()
+    assert third[3].get_ylim() == third[4].get_ylim() == third[5].get_xlim() and third[5].get_xlim()[1] == 9
     assert len(calibrated(found).axes[1].lines) == 2
     values = observed(4).to_numpy()
     panel = reach(values, FEATURES, values.min(0), values.max(0) - 1e-9)
