@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from absent import absent
 
 HERE = Path(__file__).parent
 
@@ -39,7 +40,5 @@ def bernaerts_data() -> Path:
     folder = os.environ.get("HPCSIM_DATA", "")
     place = Path(folder) / "bernaerts2025"
     if not folder or not place.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail("HPCSIM_DATA names no folder with bernaerts2025")
-        pytest.skip("set HPCSIM_DATA to the folder of the public data")
+        absent("set HPCSIM_DATA to the folder of the public data, which holds bernaerts2025")
     return place

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from absent import absent
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -233,7 +234,7 @@ def running_cluster() -> Cluster:
         missing = [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
         if missing or os.geteuid() != 0:
             why = f"no {', '.join(missing)}; scripts/slurm-install.sh" if missing else "slurmd wants root"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"Slurm: {why}")
+            absent(f"Slurm: {why}")
         cluster = Cluster(Path(tempfile.mkdtemp(prefix="hpcsim-slurm-")))
         # slurmd and jobs look into the folder as any user
         cluster.root.chmod(0o755)

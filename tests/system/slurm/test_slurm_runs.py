@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from absent import absent
 
 import hpcsim
 from hpcsim.collector.table import Table
@@ -168,7 +169,7 @@ def hungry(point, context):
 
 def test_without_enough_memory_points_get_more_and_then_are_set_aside(slurm, tmp_path, monkeypatch):
     if not slurm.cgroups:
-        pytest.skip("control groups cannot be made here: Slurm does not see what a job takes")
+        absent("control groups cannot be made here: Slurm does not see what a job takes")
     # a model beside the study: jobs start in the same folder
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "hungry.py").write_text(HUNGRY)
