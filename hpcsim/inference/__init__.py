@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hpcsim.inference.fitted import Regression, load_regression
 from hpcsim.inference.method import Finding, Method, Options, ResultsLike, Simulate, get_method, method, method_names
-from hpcsim.inference.regression import Regression, load_regression
 
 __all__ = [
     "Finding",

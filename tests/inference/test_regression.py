@@ -257,7 +257,7 @@ def test_a_type_that_is_not_trusted_is_neither_written_nor_read(toy: tuple[Findi
     import skops.io
     from sklearn.gaussian_process.kernels import ExpSineSquared
 
-    from hpcsim.inference.regression import Regression
+    from hpcsim.inference.fitted import Regression
 
     directory = toy[1].parent / "strange"
     with pytest.raises(ResultsError, match="ExpSineSquared cannot be read back safely"):
