@@ -73,7 +73,7 @@ def run(
         before = sweep(checked, place, listener=listener.listener(), **options)
     print_outcome(place)
     if checked.methods and (before.left or not place.report.exists()):
-        print_findings(checked.infer(place), place)
+        print_findings(checked.infer(place, **options), place)
 
 
 @app.command()
@@ -127,19 +127,8 @@ def submit(
     print_submission(place, start(checked, place, slurm, site=site, given=arguments, retry_failed=retry_failed))
 
 
-@app.command()
-def resume(
-    study: StudyArgument,
-    directory: DirectoryOption = None,
-    scale: ScaleOption = "",
-    workers: WorkersOption = None,
-    retry_failed: RetryOption = False,
-    site: SiteOption = "",
-    given: GivenOption = None,
-    dry_run: DryOption = False,
-) -> None:
-    """Hand only what is missing to Slurm again, to the site of the last submission unless another is named."""
-    submit(study, directory, scale, workers, retry_failed, site, given, dry_run)
+# what is submitted is always what is missing; the site is that of the last submission unless another is named
+app.command("resume", help="Hand only what is missing to Slurm again, to the same site unless another is named.")(submit)
 
 
 @app.command()

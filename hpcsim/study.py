@@ -25,13 +25,11 @@ from hpcsim.study_file import parse, read, scaled, with_lists
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
-    from hpcsim.inference.method import Finding, Simulate
+    from hpcsim.inference.method import Finding
 
 #: How many points are looked at before anything runs.
 PROBED = 64
 INPUT = "study:"
-#: The option of a method that names a table of observations, and how a public one is written.
-OBSERVATIONS, PUBLIC = "observations", "data:"
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,29 @@ class Study:
             If there is none, or with every mistake in it.
         """
         path = find(where)
+        return cls.of_tables(scaled(read(path), scale, str(where)), str(where), path.resolve().parent)
+
+    @classmethod
+    def of_tables(cls, tables: Mapping[str, Any], source: str, folder: Path, model: Model | None = None) -> Study:
+        """A study from the tables of a study file.
+
+        Parameters
+        ----------
+        tables : mapping
+        source : str
+            For messages.
+        folder : Path
+            Where its relative paths begin.
+        model : Model, optional
+            In place of the one that the tables name.
+
+        Raises
+        ------
+        StudyError
+            With every mistake in them.
+        """
         study = cls.__new__(cls)
-        study._check(scaled(read(path), scale, str(where)), str(where), None, path.resolve().parent)
+        study._check(tables, source, model, folder)
         return study
 
     # -- checking -----------------------------------------------------------------------------
@@ -382,54 +401,9 @@ class Study:
         ResultsError
             If there are no results, or they do not hold what a method needs.
         """
-        from hpcsim.collector.results import Results
-        from hpcsim.inference.method import get_method
-        from hpcsim.report.html import write_report
+        from hpcsim.analysis import analyse
 
-        findings = []
-        with Results(directory.results) as results:
-            for number, bound in enumerate(self.methods):
-                place = directory.inference / f"{number}_{bound.name.rpartition('.')[2]}"
-                given = self._with_observations(bound.options, place)
-                simulate = self._simulator(place, on, options)
-                findings.append(get_method(bound.name)(results, place, seed=self.seed, simulate=simulate, **given))
-            write_report(results, findings, directory.report)
-        return findings
-
-    def find_observations(self) -> None:
-        """Look whether the public tables that the inference needs are there: a sweep may take long.
-
-        Raises
-        ------
-        ResultsError
-            If one is not there and cannot be fetched.
-        """
-        from hpcsim.data import fetch
-
-        for bound in self.methods:
-            source = str(bound.options.get(OBSERVATIONS, ""))
-            if source.startswith(PUBLIC):
-                fetch(source.removeprefix(PUBLIC))
-
-    def _with_observations(self, options: Mapping[str, Any], place: Path) -> dict[str, Any]:
-        """Options in which a public table, or a file beside the study, is a path."""
-        source = str(options.get(OBSERVATIONS, ""))
-        if source.startswith(PUBLIC):
-            from hpcsim.recordings.observations import public_observations
-
-            return {**options, OBSERVATIONS: str(public_observations(source.removeprefix(PUBLIC), place / "observations.csv"))}
-        beside = self.folder / source
-        return {**options, OBSERVATIONS: str(beside)} if source and beside.is_file() else dict(options)
-
-    def _simulator(self, place: Path, on: str, options: Mapping[str, Any]) -> Simulate:
-        """What a method calls to have points simulated: a study of the same model, in a folder of the method's."""
-
-        def simulate(tables: Mapping[str, Any], name: str) -> Results:
-            study = Study.__new__(Study)
-            study._check(tables, name, self.model, self.folder)
-            return study.run(on, place / "simulated" / name, **options)
-
-        return simulate
+        return analyse(self, directory, on=on, **options)
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {self.model.name}, {len(self.design)} points, keeps {', '.join(self.layout.outputs)}>"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpcsim.analysis import find_observations
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import Interrupted
 from hpcsim.models.model import Context, cache_directory
@@ -130,7 +131,7 @@ def prepare(
     DirectoryError
         If the directory holds another study.
     """
-    study.find_observations()
+    find_observations(study)
     for name in study.inputs:
         _ensure_input(study, directory, name, listener or Listener(), on=on, workers=workers, site=site, given=given)
     directory.open(study.to_toml(), study.recipe, study.name)
