@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from hpcsim.models import population_spikes
 from hpcsim.models.model import Context, Point, model
-from hpcsim.outputs import Coordinate, Output
+from hpcsim.outputs import Coordinate
 from hpcsim.space.parameter import Parameter, Value
 
 POPULATIONS = ("E", "I")
@@ -81,19 +82,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
 )
 
-OUTPUTS = (
-    Output("rate", ("population",), "Hz", description="spikes a neuron and second after the transient"),
-    Output("population_size", ("population",), "", "int32", description="number of neurons"),
-    Output("spike_counts", ("population", "time_bin"), "", "int32", description="spikes of a population in each time step"),
-    *(
-        output
-        for population in POPULATIONS
-        for output in (
-            Output(f"spike_times_{population}", (f"spike_{population}",), "ms", "float64", True, "times of spikes, in order"),
-            Output(f"spike_senders_{population}", (f"spike_{population}",), "", "int32", True, "index of the neuron, from 0"),
-        )
-    ),
-)
+OUTPUTS = population_spikes.declared(POPULATIONS)
 
 PRESETS: dict[str, dict[str, Value]] = {
     "ncpi": {},
@@ -116,27 +105,19 @@ PRESETS: dict[str, dict[str, Value]] = {
 }
 
 
-def _bins(p: Mapping[str, Any]) -> int:
-    steps: float = (p["tstop"] - p["transient"]) / p["dt"]
-    return round(steps)
-
-
 def coordinates(p: Mapping[str, Any]) -> dict[str, Coordinate]:
     """Population names, and the left edges of the time steps after the transient."""
-    times = p["transient"] + p["dt"] * np.arange(max(_bins(p), 0))
+    times = p["transient"] + p["dt"] * np.arange(max(population_spikes.bins(p), 0))
     return {"population": Coordinate(np.array(POPULATIONS)), "time_bin": Coordinate(times, "ms")}
 
 
 def check(p: Mapping[str, Any]) -> str:
     """Why these values make no sense together, or an empty string."""
-    if _bins(p) < 1:
+    if population_spikes.bins(p) < 1:
         return f"tstop ({p['tstop']:g} ms) must be longer than transient ({p['transient']:g} ms)"
-    densest = max(p[f"C_{pair}"] for pair in PATHWAYS)
-    if densest > p["scale"]:
-        return (
-            f"scale {p['scale']:g} is smaller than the connection probability {densest:g}: in-degrees cannot be kept; "
-            f"use a scale of at least {densest:g}"
-        )
+    problem = population_spikes.too_dense(p, [f"C_{pair}" for pair in PATHWAYS])
+    if problem:
+        return problem
     for pair in PATHWAYS:
         if p[f"delay_{pair}"] < p["delay_min"]:
             return f"delay_{pair} ({p[f'delay_{pair}']:g} ms) is shorter than delay_min ({p['delay_min']:g} ms)"
@@ -245,21 +226,8 @@ def hagen_lif(point: Point, context: Context) -> dict[str, Any]:
 
 
 def _read(network: Network, p: Mapping[str, Any]) -> dict[str, Any]:
-    bins, first = _bins(p), round(p["transient"] / p["dt"])
-    counts = np.zeros((len(POPULATIONS), bins), np.int32)
-    outputs: dict[str, Any] = {}
-    for row, population in enumerate(POPULATIONS):
-        events = network.recorders[population].events
-        order = np.lexsort((events["senders"], events["times"]))
-        times = events["times"][order]
-        step = np.rint(times / p["dt"]).astype(np.int64) - first
-        counts[row] = np.bincount(step[(step >= 0) & (step < bins)], minlength=bins)
-        outputs[f"spike_times_{population}"] = times
-        outputs[f"spike_senders_{population}"] = (
-            events["senders"][order] - network.neurons[population][0].global_id
-        ).astype(np.int32)
-    sizes = np.array([len(network.neurons[population]) for population in POPULATIONS])
-    outputs["population_size"] = sizes
-    outputs["spike_counts"] = counts
-    outputs["rate"] = counts.sum(axis=1) / (sizes * bins * p["dt"] * 1e-3)
-    return outputs
+    events = {}
+    for population, recorder in network.recorders.items():
+        found = recorder.events
+        events[population] = found["times"], found["senders"] - network.neurons[population][0].global_id
+    return population_spikes.gathered(events, {name: len(neurons) for name, neurons in network.neurons.items()}, p)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hpcsim.errors import SimulationError
+from hpcsim.models import population_spikes
 from hpcsim.models.model import Context, Point, model
 from hpcsim.models.neuron import ball_and_sticks, connections, mechanisms
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SOURCE, SUFFIXES
@@ -46,7 +47,7 @@ def _parameters() -> list[Parameter]:
 
 def _coordinates(values: Mapping[str, Any]) -> Mapping[str, Coordinate]:
     """Populations, contacts, left edges of time steps after the transient, recorded neurons, and their segments."""
-    steps = max(round((values["tstop"] - values["transient"]) / values["dt"]), 0)
+    steps = max(population_spikes.bins(values), 0)
     time = values["transient"] + values["dt"] * np.arange(steps)
     made = {
         "population": Coordinate(np.array(POPULATIONS)),
@@ -73,12 +74,9 @@ def _check(values: Mapping[str, Any]) -> str:
             return f"{name} ({values[name]:g} ms) must be a multiple of dt ({dt:g} ms)"
     if tstop <= transient:
         return f"tstop ({tstop:g} ms) must be longer than transient ({transient:g} ms)"
-    densest = max(values[f"C_{suffix}"] for suffix in SUFFIXES)
-    if densest > values["scale"]:
-        return (
-            f"scale {values['scale']:g} is smaller than the connection probability {densest:g}: in-degrees cannot be kept; "
-            f"use a scale of at least {densest:g}"
-        )
+    problem = population_spikes.too_dense(values, [f"C_{suffix}" for suffix in SUFFIXES])
+    if problem:
+        return problem
     for suffix in SUFFIXES:
         if values[f"delay_min_{suffix}"] < dt:
             return f"delay_min_{suffix} ({values[f'delay_min_{suffix}']:g} ms) is shorter than the time step dt ({dt:g} ms)"
@@ -87,9 +85,7 @@ def _check(values: Mapping[str, Any]) -> str:
 
 def _outputs() -> list[Output]:
     made = [
-        Output("rate", ("population",), "Hz", description="spikes a neuron and second after the transient"),
-        Output("population_size", ("population",), "", "int32", description="number of neurons"),
-        Output("spike_counts", ("population", "time_bin"), "", "int32", description="spikes of a population in each time step"),
+        *population_spikes.declared(POPULATIONS),
         Output("V_rest", ("population",), "mV", description="median of the recorded potentials of somata"),
         Output("population_lfp", ("population", "contact", "time_bin"), "mV", description="extracellular potential"),
         Output("population_csd", ("population", "contact", "time_bin"), "nA/um^3", description="current source density"),
@@ -97,8 +93,6 @@ def _outputs() -> list[Output]:
     ]
     for p in POPULATIONS:
         made += [
-            Output(f"spike_times_{p}", (f"spike_{p}",), "ms", "float64", True, "times of spikes, in order"),
-            Output(f"spike_senders_{p}", (f"spike_{p}",), "", "int32", True, "index of the neuron, from 0"),
             Output(f"soma_potential_{p}", (f"neuron_{p}", "time_v"), "mV", description="of the first neurons"),
             Output(f"segment_potential_{p}", (f"segment_{p}", "time_v"), "mV", description="mean of the first neurons"),
         ]
@@ -198,19 +192,12 @@ def _signals(h: Any, parallel: Any, recorder: Recorder, n: int) -> dict[str, np.
     }
 
 
-def _spikes(parallel: Any, network: Network, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _spikes(parallel: Any, network: Network, values: Mapping[str, Any]) -> dict[str, Any]:
     """Spikes of all ranks: times, senders, counts after the transient, and rates."""
     times, gids = (np.concatenate(parts) for parts in zip(*parallel.py_allgather(network.spikes()), strict=True))
-    first, bins = round(values["transient"] / values["dt"]), round((values["tstop"] - values["transient"]) / values["dt"])
-    counts, made, start = np.zeros((len(POPULATIONS), bins), np.int32), {}, 0
-    sizes = np.array([network.sizes[population] for population in POPULATIONS])
-    for row, (population, size) in enumerate(zip(POPULATIONS, sizes.tolist(), strict=True)):
+    events, start = {}, 0
+    for population, size in network.sizes.items():
         own = (gids >= start) & (gids < start + size)
-        order = np.lexsort((gids[own], times[own]))
-        made[f"spike_times_{population}"] = times[own][order]
-        made[f"spike_senders_{population}"] = (gids[own][order] - start).astype(np.int32)
-        step = np.rint(times[own] / values["dt"]).astype(np.int64) - first
-        counts[row] = np.bincount(step[(step >= 0) & (step < bins)], minlength=bins)
+        events[population] = times[own], gids[own] - start
         start += size
-    rate = counts.sum(axis=1) / (sizes * bins * values["dt"] * 1e-3)
-    return {**made, "population_size": sizes, "spike_counts": counts, "rate": rate}
+    return population_spikes.gathered(events, network.sizes, values)
