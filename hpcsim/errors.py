@@ -98,12 +98,24 @@ class SimulationError(HpcsimError, RuntimeError):
     """A model or stage failed on a point; the point becomes a failed row, the sweep goes on."""
 
 
+class LaunchError(HpcsimError, RuntimeError):
+    """MPI ranks cannot be started, or do not make one world."""
+
+    exit_code = 2
+
+
 class SlurmError(HpcsimError, RuntimeError):
     """Slurm is not there, does not answer, refuses a job, or ended one."""
 
 
 class SlurmAway(SlurmError):
     """Slurm's controller has not answered for a while."""
+
+    retryable = True
+
+
+class DaskError(HpcsimError, RuntimeError):
+    """A Dask scheduler is not there, has no workers, or lost them."""
 
     retryable = True
 

@@ -206,6 +206,8 @@ class Study:
                 self.time_limit = float(Parameter("time", 1.0, "s", (1e-3, None)).resolve(text))  # type: ignore[arg-type]
             except (UnitError, SpaceError) as error:
                 problems.append(Problem("resources.time", str(error)))
+        if self.file.resources.ranks > 1 and self.model.parallel is None:
+            problems.append(Problem("resources.ranks", f"the model {self.model.name} runs in one process", "leave it out"))
 
     def _bind_stages(self, problems: list[Problem]) -> Iterable[BoundStage]:
         for number, table in enumerate(self.file.stages):
@@ -250,6 +252,9 @@ class Study:
             problems.append(Problem("space", f"point {wrong[0][0]}: {wrong[0][1]}"))
             return
         good = [point for point in points if not self.model.check(point.values)]
+        if problem := self._spread(good[0].values):
+            problems.append(Problem("resources.ranks", problem))
+            return
         self.model_layout = self.model.layout(good[0].values)
         for point in good[1:]:
             other = self.model.layout(point.values)
@@ -260,6 +265,13 @@ class Study:
                         Problem("space", f'the dimension "{name}" differs between points, with {varying}', "one study, one shape")
                     )
                     return
+
+    def _spread(self, values: Mapping[str, Value]) -> str:
+        """Why a point cannot be spread over the ranks that the study asks for, or an empty text."""
+        resources, parallel = self.file.resources, self.model.parallel
+        if resources.ranks == 1 or parallel is None:
+            return ""
+        return parallel.check(values, resources.ranks, resources.threads)
 
     def _check_outputs(self, problems: list[Problem]) -> None:
         layout = self.model_layout
@@ -360,7 +372,7 @@ class Study:
         Parameters
         ----------
         on : str
-            Name of the executor: ``inline``, ``local`` or ``slurm``.
+            Name of the executor: ``inline``, ``local``, ``dask`` or ``slurm``.
         directory : path, optional
             ``runs/<name>`` by default.
         **options

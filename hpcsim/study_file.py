@@ -49,8 +49,9 @@ class OutputsSection(Section):
 
 
 class ResourcesSection(Section):
-    """``[resources]``, for one point; without a time, a point may take as long as it likes."""
+    """``[resources]``, for one point in all its MPI ranks; without a time, a point may take as long as it likes."""
 
+    ranks: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
     memory: str = ""
     time: str = ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hpcsim import Coordinate, Output, Parameter, model
+from hpcsim.models.model import Parallel
 from hpcsim.outputs import Layout
 from hpcsim.stages.stage import stage
 
@@ -114,3 +115,45 @@ def shifted(data, options, context):
     """Adds the noise of another study's first point."""
     table = context.inputs[options["kernel"]]
     return {"shifted": data["noise"] + table.array("noise")[0]}
+
+
+def _world() -> int:
+    from mpi4py import MPI
+
+    # a simulator that was built without MPI
+    return 1 if os.environ.get("TOYS_WORLD") == "1" else MPI.COMM_WORLD.size
+
+
+def _enough(values, ranks, threads):
+    return f"{ranks} ranks are more than 8" if ranks > 8 else ""
+
+
+RANKED = [
+    Parameter("x", 2.0, "mV", (-1000.0, 1e9)),
+    Parameter("guilty", -1.0, "mV"),
+    Parameter("how", "all", choices=("all", "one", "stuck", "crash")),
+    Parameter("seconds", 0.0, "s", (0.0, None)),
+]
+
+
+@model("toys.ranked", parameters=RANKED, outputs=[Output("total", (), "mV"), Output("ranks")], parallel=Parallel(_world, _enough))
+def ranked(point, context):
+    """A sum over twelve items that the ranks share; `stuck` fails on one rank while the others wait for it."""
+    world = context.communicator
+    rank, ranks = (0, 1) if world is None else (world.rank, world.size)
+    until = time.monotonic() + point["seconds"]
+    while time.monotonic() < until:
+        time.sleep(0.01)
+        context.progress(0.5)
+    if point["x"] == point["guilty"]:
+        if point["how"] == "all":
+            raise ValueError("this point cannot be simulated")
+        if point["how"] == "stuck" and rank == ranks - 1:
+            raise ValueError("this rank cannot go on")
+        if point["how"] == "crash" and rank == ranks - 1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+    own = sum(point["x"] + item for item in range(rank, 12, ranks))
+    total = own if world is None else world.allreduce(own)
+    if point["x"] == point["guilty"] and point["how"] == "one" and rank == ranks - 1:
+        raise ValueError("this point cannot be simulated")
+    return {"total": total, "ranks": ranks}

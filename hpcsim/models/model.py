@@ -90,7 +90,7 @@ class Context:
     Parameters
     ----------
     threads : int
-        How many threads one point may use.
+        How many threads one point may use in this process.
     cache : Path
         Where compiled things may be kept between runs.
     inputs : mapping of str to Table
@@ -137,6 +137,27 @@ def _nothing() -> Mapping[str, str]:
     return {}
 
 
+def _any_ranks(values: Mapping[str, Value], ranks: int, threads: int) -> str:
+    del values, ranks, threads
+    return ""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """How a model runs on several MPI ranks; its results do not depend on their number.
+
+    Parameters
+    ----------
+    world : callable
+        Starts the simulator's MPI, and returns how many ranks it sees.
+    check : callable
+        ``check(values, ranks, threads)``: why a point cannot be spread over these ranks, or "".
+    """
+
+    world: Callable[[], int]
+    check: Callable[[Mapping[str, Value], int, int], str] = _any_ranks
+
+
 @dataclass(frozen=True)
 class Model:
     """A simulator with declared parameters and outputs.
@@ -165,6 +186,9 @@ class Model:
         Distributions whose versions are part of what made the numbers.
     identity : callable
         More of what made the numbers (hashes of mechanisms, compiler flags).
+    parallel : Parallel, optional
+        For models that run on several MPI ranks, point by point: every rank is called with every point, and returns all
+        outputs.
     prepare : callable, optional
         Called once before tasks start, with a context; compiles what they share.
     presets : mapping of str to mapping
@@ -187,6 +211,7 @@ class Model:
     extra: str = ""
     requires: tuple[str, ...] = ()
     identity: Callable[[], Mapping[str, str]] = _nothing
+    parallel: Parallel | None = None
     prepare: Callable[[Context], None] | None = None
     presets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     source: str = ""

@@ -8,8 +8,11 @@ import struct
 import tempfile
 import time
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 _FORMAT = struct.Struct("=qqqqqqqd")
+#: One byte after the reading: whether the supervisor asks for a stop.
+_SIZE = _FORMAT.size + 1
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,42 @@ class Reading:
 
 
 class Board:
-    """Shared memory of one worker and its supervisor, reached through an inherited file descriptor.
+    """Shared memory of one worker and its supervisor.
 
-    A message a point through a pipe would wake the supervisor for each; this costs a few hundred nanoseconds.
+    A message a point through a pipe would wake the supervisor for each; this costs a few hundred nanoseconds. A worker of one
+    process inherits the file descriptor; MPI ranks are no children of the supervisor, so that they find a file by its path.
+
+    Parameters
+    ----------
+    descriptor : int
+    path : Path, optional
+        Of the file, where it has one; removed when the board is closed.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, _FORMAT.size)
+    def __init__(self, descriptor: int, path: Path | None = None) -> None:
+        self.descriptor, self._path = descriptor, path
+        self._memory = mmap.mmap(descriptor, _SIZE)
 
     @classmethod
-    def create(cls) -> Board:
-        """A new board, for the supervisor."""
-        descriptor, path = tempfile.mkstemp(prefix="hpcsim-board-")
-        os.unlink(path)
-        os.ftruncate(descriptor, _FORMAT.size)
-        board = cls(descriptor)
+    def create(cls, folder: Path | None = None) -> Board:
+        """A new board, for the supervisor; with a file in a folder that the worker sees, where one is given."""
+        descriptor, name = tempfile.mkstemp(prefix=".hpcsim-board-", dir=folder)
+        os.ftruncate(descriptor, _SIZE)
+        if folder is None:
+            os.unlink(name)
+        board = cls(descriptor, None if folder is None else Path(name))
         board.show(Reading())
         return board
+
+    @classmethod
+    def open(cls, address: str) -> Board:
+        """The board at an address, for the worker."""
+        return cls(int(address) if address.isdigit() else os.open(address, os.O_RDWR))
+
+    @property
+    def address(self) -> str:
+        """What the worker is told: the path of the file, or the inherited descriptor."""
+        return str(self._path or self.descriptor)
 
     def show(self, reading: Reading) -> None:
         """Write; torn reads do no harm, the next one is right."""
@@ -73,7 +94,18 @@ class Board:
         """What the worker showed last."""
         return Reading(*_FORMAT.unpack_from(self._memory, 0))
 
+    def ask_stop(self) -> None:
+        """Ask the worker to stop; launchers of MPI ranks do not all pass signals on."""
+        self._memory[_FORMAT.size] = 1
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether the supervisor asks for a stop."""
+        return bool(self._memory[_FORMAT.size])
+
     def close(self) -> None:
         """Give the memory back."""
         self._memory.close()
         os.close(self.descriptor)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from hpcsim.directory import StudyDirectory
 from hpcsim.errors import HpcsimError, Interrupted, ResultsError, SimulationError
 from hpcsim.models.model import Context, Model, Point, Points, cache_directory
 from hpcsim.outputs import Batch, Layout
+from hpcsim.scheduler.launcher import rank_threads
+from hpcsim.scheduler.mpi import Alone, World
 from hpcsim.scheduler.plan import holdings
 from hpcsim.study import INPUT, Study
 
@@ -32,11 +35,14 @@ BLOCK = 4096
 
 @dataclass(frozen=True)
 class Cost:
-    """What a batch took."""
+    """What a batch took: seconds, and MB."""
 
-    wall: float
-    cpu: float
-    peak_memory: float
+    wall: float = 0.0
+    cpu: float = 0.0
+    peak_memory: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.wall + other.wall, self.cpu + other.cpu, self.peak_memory + other.peak_memory)
 
 
 class Stopwatch:
@@ -67,6 +73,8 @@ class Runner:
         Where shards go.
     start, stop : int
         The slice of the design; points in it that are finished already are skipped.
+    world : World, optional
+        The MPI ranks that simulate together: each has a runner, and the first one decides and writes.
     cap : int, optional
         The most points in a batch (fewer than the model would take, to find a guilty point).
     attempt : int
@@ -90,6 +98,7 @@ class Runner:
         start: int,
         stop: int,
         *,
+        world: World | None = None,
         cap: int | None = None,
         attempt: int = 1,
         retry_failed: bool = False,
@@ -100,6 +109,7 @@ class Runner:
     ) -> None:
         self.study, self.directory = study, directory
         self.start, self.stop = start, stop
+        self.world = world or Alone()
         self.attempt, self.retry_failed, self.until = attempt, retry_failed, until
         self.on_batch, self.on_done, self.on_flush = on_batch, on_done, on_flush
         self.batch = min(study.model.batch or 1, cap or BLOCK)
@@ -113,10 +123,11 @@ class Runner:
         header = {"study": study.name, "model": study.model.name, "fingerprint": study.fingerprint}
         self._writer = ShardWriter(directory.shards, schema, header, stem=f"{start:09d}-{stop:09d}")
         self.context = Context(
-            threads=study.file.resources.threads,
+            threads=rank_threads(study.file.resources.threads, self.world.ranks),
             cache=cache_directory(),
             inputs={name: open_input(directory, name) for name in study.inputs},
             layout=study.all_outputs,
+            communicator=self.world.communicator,
             progress=self._progress,
         )
 
@@ -142,29 +153,34 @@ class Runner:
                     raise Interrupted("stopped")
                 self._run_batch(indices)
                 self._flush_when_due()
-                if self.until is not None and time.time() > self.until:
+                if self.world.told(self._late):
                     break
         finally:
             self._flush()
             if len(self._written) > 1:
                 self._written = [merge(self._written, self.directory.shards, self._writer.stem)]
 
+    def _late(self) -> bool:
+        return self.until is not None and time.time() > self.until
+
     def _pending(self) -> Iterator[np.ndarray]:
         """Indices of unfinished points, in batches."""
-        held = holdings(self.directory)
+        held = self.world.told(lambda: holdings(self.directory))
         # whole batches, where points are not missing
         block = self.batch * max(1, BLOCK // self.batch)
         for start in range(self.start, self.stop, block):
             stop = min(self.stop, start + block)
             indices = np.arange(start, stop)
             if held:
-                done = finished(held, self.study.design.ids(start, stop), self.study.fingerprint, ok=self.retry_failed)
-                indices = indices[~done]
+                indices = indices[~self.world.told(partial(self._finished, held, start, stop))]
             if len(indices):
                 points = self.study.design.block(int(indices[0]), int(indices[-1]) + 1)
                 self._offset, self._points = int(indices[0]), points
             for first in range(0, len(indices), self.batch):
                 yield indices[first : first + self.batch]
+
+    def _finished(self, held: list[Path], start: int, stop: int) -> np.ndarray:
+        return finished(held, self.study.design.ids(start, stop), self.study.fingerprint, ok=self.retry_failed)
 
     def _run_batch(self, indices: np.ndarray) -> None:
         first, last = int(indices[0]), int(indices[-1]) + 1
@@ -178,10 +194,14 @@ class Runner:
 
     def _simulate(self, points: Points) -> int:
         """Simulate a batch; where it fails, halve it until the guilty point is alone. Returns how many failed."""
-        watch = Stopwatch()
+        watch, elsewhere = Stopwatch(), Cost()
         self._simulating = True
         try:
-            outputs = compute(self.study, points, self.context)
+            given = self.world.together(partial(simulate, self.study.model, self.study.model_layout, points, self.context))
+            elsewhere = self._elsewhere(watch)
+            if not self.world.first:
+                return 0
+            outputs = apply_stages(self.study, given, len(points), self.context)
         except (Interrupted, KeyboardInterrupt, SystemExit):
             raise
         except Exception as error:
@@ -189,12 +209,19 @@ class Runner:
             if len(points) > 1:
                 half = len(points) // 2
                 return self._simulate(points[:half]) + self._simulate(points[half:])
-            self._rows.add_failed(points, FAILED, describe(error), watch.read(), self.attempt, self._host)
+            if self.world.first:
+                self._rows.add_failed(points, FAILED, describe(error), watch.read() + elsewhere, self.attempt, self._host)
             return 1
         finally:
             self._simulating = False
-        self._rows.add(points, outputs, watch.read(), self.attempt, self._host)
+        self._rows.add(points, outputs, watch.read() + elsewhere, self.attempt, self._host)
         return 0
+
+    def _elsewhere(self, watch: Stopwatch) -> Cost:
+        """What the other ranks took."""
+        own = watch.read()
+        cpu, memory = self.world.summed([own.cpu, own.peak_memory])
+        return Cost(0.0, cpu - own.cpu, memory - own.peak_memory)
 
     def _progress(self, fraction: float) -> None:
         del fraction
@@ -208,6 +235,8 @@ class Runner:
             self._flush()
 
     def _flush(self) -> None:
+        if not self.world.first:
+            return
         self._rows.move_to(self._writer)
         path = self._writer.flush()
         if path is not None:
@@ -283,27 +312,33 @@ def _join(parts: Sequence[Batch]) -> Batch:
     return ragged
 
 
-def compute(study: Study, points: Points, context: Context) -> dict[str, Batch]:
-    """Outputs of a batch of points: the model's, then each stage's; only those that are kept.
+def apply_stages(study: Study, data: dict[str, Batch], n: int, context: Context) -> dict[str, Batch]:
+    """Outputs of `n` points: the model's and each stage's; only those that are kept.
 
     Raises
     ------
     SimulationError
-        If the model or a stage gives other outputs than it declared.
+        If a stage gives other outputs than it declared.
     """
-    data = simulate(study.model, study.model_layout, points, context)
+    data = dict(data)
     for bound in study.stages:
         options = {
             name: str(value).removeprefix(INPUT) if name in bound.stage.inputs else value for name, value in bound.options.items()
         }
         added = bound.stage.apply(data, options, context)
         for name, batch in added.items():
-            data[name] = _checked(study.all_outputs, name, batch, len(points), bound.stage.name)
+            data[name] = _checked(study.all_outputs, name, batch, n, bound.stage.name)
     return {name: data[name] for name in study.layout.outputs}
 
 
 def simulate(model: Model, layout: Layout, points: Points, context: Context) -> dict[str, Batch]:
-    """The model's outputs as batches, checked against its declaration."""
+    """The model's outputs as batches, checked against its declaration.
+
+    Raises
+    ------
+    SimulationError
+        If the point makes no sense, or the model gives other outputs than it declared.
+    """
     rows = list(points)
     for point in rows:
         _sane(model, point)

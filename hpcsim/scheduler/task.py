@@ -21,9 +21,11 @@ from typing import IO
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import DirectoryError, Interrupted, StorageError
 from hpcsim.scheduler.board import Board, Reading
+from hpcsim.scheduler.launcher import Launch, ending, in_slurm
 from hpcsim.scheduler.memory import allowance, oom_kills
 from hpcsim.scheduler.worker import Order, die_with_parent, environment
 
+_PLAIN = Launch()
 #: How often a point is tried before a crash counts as its own fault.
 CRASHES = 2
 #: Seconds that a worker has to write what it has, after it was asked to stop. Slurm gives 30 by default.
@@ -70,6 +72,8 @@ class Task:
         Seconds after which no further batch begins: the rest of the points is left, and that is no failure.
     spare : bool
         Leave points that run out of memory for a task with more, instead of recording them as failed.
+    launch : Launch
+        How workers are started; without MPI by default.
     log : Path, optional
         What simulators print; a file of its own in the study's directory by default.
     on_progress : callable
@@ -86,13 +90,14 @@ class Task:
         retry_failed: bool = False,
         budget: float | None = None,
         spare: bool = False,
+        launch: Launch = _PLAIN,
         log: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
         self.directory, self.time_limit, self.retry_failed, self.on_progress = directory, time_limit, retry_failed, on_progress
-        self.spare, self.spared = spare, 0
+        self.spare, self.spared, self.launch = spare, 0, launch
         self._until = None if budget is None else time.time() + budget
-        first = Order(str(directory.path), start, stop, retry_failed=retry_failed, until=self._until)
+        first = Order(str(directory.path), start, stop, retry_failed=retry_failed, until=self._until, ranks=launch.ranks)
         self._orders = deque([first])
         self._log_path = log or directory.logs / f"{start:09d}-{stop:09d}.log"
         self._stop_asked = False
@@ -135,22 +140,25 @@ class Task:
 
     def _work(self, order: Order, log: IO[bytes]) -> int:
         """One worker, from its start to its end. Returns a code other than 0 when the task cannot go on."""
-        board, kills = Board.create(), oom_kills()
+        parallel = order.ranks > 1
+        # where the launcher starts the ranks they are nobody's children, and see what all nodes see
+        board, kills = Board.create(self.directory.logs if parallel else None), oom_kills()
         try:
             worker = subprocess.Popen(
-                order.command(board),
+                self.launch.command(order.words(board)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment(),
                 pass_fds=[board.descriptor],
                 start_new_session=True,
+                preexec_fn=die_with_parent if parallel else None,
             )
-            late = self._watch(worker, board)
+            late = self._watch(worker, board, parallel)
             reading = board.read()
         finally:
             board.close()
-        code = worker.returncode
+        code = ending(worker.returncode) if parallel else worker.returncode
         # what a dead worker had finished but not written is done again
         self._done += reading.written if code else reading.done
         self._failed += reading.written_failed if code else reading.failed
@@ -165,10 +173,12 @@ class Task:
         if code in (2, 3):
             sys.stderr.write(self._tail())
             return code
-        self._isolate(order, reading, code, late, starved=code < 0 and oom_kills() > kills)
+        # what kills a rank of another step of a Slurm job is counted there
+        starved = code < 0 and (oom_kills() > kills or (parallel and in_slurm() and code == -signal.SIGKILL))
+        self._isolate(order, reading, code, late, starved=starved)
         return 0
 
-    def _watch(self, worker: subprocess.Popen[bytes], board: Board) -> bool:
+    def _watch(self, worker: subprocess.Popen[bytes], board: Board, parallel: bool) -> bool:
         """Wait for the worker; end it when it is too late or a stop is asked. Returns whether it was too late."""
         shown, late, asked_at = Reading(), False, 0.0
         while True:
@@ -184,7 +194,9 @@ class Task:
                 late = late or reading.seconds > self.time_limit * reading.batch
             if (late or self._stop_asked) and not asked_at:
                 asked_at = time.monotonic()
-                worker.send_signal(signal.SIGTERM)
+                board.ask_stop()
+                if not parallel:
+                    worker.send_signal(signal.SIGTERM)
             if asked_at and time.monotonic() - asked_at > (GRACE if self._stop_asked else min(GRACE, 5.0)):
                 worker.kill()
 
@@ -220,13 +232,19 @@ class Task:
             reason = f"the process died of {signal.Signals(-code).name}"
         else:
             reason = f"the process ended with exit code {code}"
-        last_words = self._tail(200).strip().splitlines()
+        last_words = self._last_words(order.ranks > 1)
         if last_words and not late and not starved:
-            reason += f": {last_words[-1]}"
+            reason += f": {last_words}"
         failed = record_failure(self.directory, order, reason, late=late)
         self._done += failed
         self._failed += failed
         self.on_progress(Progress(self._done, self._failed))
+
+    def _last_words(self, parallel: bool) -> str:
+        """The last line of the log; of several ranks the last that names an error, since launchers talk at the end."""
+        lines = self._tail(4000 if parallel else 200).strip().splitlines()
+        errors = [line for line in lines if line.startswith("error: ")] if parallel else lines
+        return errors[-1] if errors else ""
 
     def _tail(self, size: int = 2000) -> str:
         """The end of the log."""
@@ -275,9 +293,11 @@ def run_task(
     events: bool = False,
     budget: float | None = None,
     spare: bool = False,
+    launcher: str = "",
+    inside: str = "",
     log: Path | None = None,
 ) -> int:
-    """Body of ``hpcsim task``: the study's time limit applies; `events` prints progress as lines of JSON."""
+    """Body of ``hpcsim task``: the study's time limit and ranks apply; `events` prints progress as lines of JSON."""
     from hpcsim.study_file import read
 
     directory = StudyDirectory(path.resolve())
@@ -285,8 +305,10 @@ def run_task(
         # an executor reads them; without it nobody wants the points any more
         die_with_parent()
     # hpcsim wrote this file itself: the time is a number of seconds
-    text = str(read(directory.study).get("resources", {}).get("time", ""))
+    resources = read(directory.study).get("resources", {})
+    text = str(resources.get("time", ""))
     limit = float(text.split()[0]) if text else None
+    launch = Launch.parse(int(resources.get("ranks", 1)), launcher, inside)
     last = 0.0
 
     def tell(progress: Progress) -> None:
@@ -304,6 +326,7 @@ def run_task(
         retry_failed=retry_failed,
         budget=budget,
         spare=spare,
+        launch=launch,
         log=log,
         on_progress=tell,
     ).run()

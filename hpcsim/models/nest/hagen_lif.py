@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpcsim.models import population_spikes
-from hpcsim.models.model import Context, Point, model
+from hpcsim.models.model import Context, Parallel, Point, model
 from hpcsim.outputs import Coordinate
 from hpcsim.space.parameter import Parameter, Value
 
@@ -134,6 +134,23 @@ class Network:
     recorders: Mapping[str, Any]
 
 
+def world() -> int:
+    """MPI ranks that NEST sees."""
+    import nest
+
+    return int(nest.num_processes)
+
+
+def check_ranks(p: Mapping[str, Any], ranks: int, threads: int) -> str:
+    """Why a point cannot run on these ranks: NEST's random numbers depend on the number of threads of all ranks."""
+    if threads % ranks == 0:
+        return ""
+    return (
+        f"found {ranks} ranks and {threads} threads; NEST spreads the threads of a point over its ranks, so that the results "
+        f"do not depend on their number: threads must be a multiple of ranks, such as {ranks}"
+    )
+
+
 def reset(nest: Any, p: Mapping[str, Any], seed: int, threads: int) -> None:
     """An empty kernel; NEST takes seeds from 1 to 2**32 - 1."""
     nest.ResetKernel()
@@ -207,6 +224,7 @@ def _pieces(tstop: float, piece: float) -> Iterator[tuple[float, float]]:
     engine="nest",
     extra="nest",
     requires=("nest-simulator",),
+    parallel=Parallel(world, check_ranks),
     presets=PRESETS,
     source=f"{HAGEN}; {NCPI}",
 )
@@ -222,12 +240,16 @@ def hagen_lif(point: Point, context: Context) -> dict[str, Any]:
         for length, done in _pieces(float(p["tstop"]), 32.0):  # type: ignore[arg-type]
             nest.Run(length)
             context.progress(done)
-    return _read(network, p)
+    return _read(network, p, context.communicator)
 
 
-def _read(network: Network, p: Mapping[str, Any]) -> dict[str, Any]:
+def _read(network: Network, p: Mapping[str, Any], communicator: Any) -> dict[str, Any]:
     events = {}
     for population, recorder in network.recorders.items():
         found = recorder.events
-        events[population] = found["times"], found["senders"] - network.neurons[population][0].global_id
+        own = found["times"], found["senders"] - network.neurons[population][0].global_id
+        # each rank has recorded its own neurons
+        parts = [own] if communicator is None else communicator.allgather(own)
+        times, senders = (np.concatenate(part) for part in zip(*parts, strict=True))
+        events[population] = times, senders
     return population_spikes.gathered(events, {name: len(neurons) for name, neurons in network.neurons.items()}, p)

@@ -9,12 +9,13 @@ import numpy as np
 
 from hpcsim.errors import SimulationError
 from hpcsim.models import population_spikes
-from hpcsim.models.model import Context, Point, model
+from hpcsim.models.model import Context, Parallel, Point, model
 from hpcsim.models.neuron import ball_and_sticks, connections, mechanisms
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SOURCE, SUFFIXES
 from hpcsim.models.neuron.network import MECHANISMS, Network, parallel_session, run
 from hpcsim.models.neuron.recorder import Recorder
 from hpcsim.models.neuron.segments import segments
+from hpcsim.models.neuron.world import world
 from hpcsim.outputs import Coordinate, Output
 from hpcsim.space.parameter import Parameter
 
@@ -114,6 +115,7 @@ def _prepare(context: Context) -> None:
     extra="neuron",
     requires=("neuron", "LFPykit"),
     identity=lambda: mechanisms.identity(MECHANISMS),
+    parallel=Parallel(world, lambda values, ranks, threads: connections.too_many_ranks(values, ranks)),
     prepare=_prepare,
     # the published conditions; weights at J = 1 are the defaults
     presets={f"hagen2022_J{J:g}": {"weight_scaling": J} for J in (0.975, 1.0, 1.025, 1.05, 1.075)},

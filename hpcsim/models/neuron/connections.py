@@ -65,6 +65,12 @@ def size(values: Mapping[str, Any], population: str) -> int:
     return max(1, int(np.rint(values[f"N_{population}"] * values["scale"])))
 
 
+def too_many_ranks(values: Mapping[str, Any], ranks: int) -> str:
+    """Why the network cannot be spread over so many MPI ranks, or nothing."""
+    neurons = sum(size(values, population) for population in POPULATIONS)
+    return f"there are {ranks} MPI ranks and {neurons} neurons; use at most one rank a neuron" if ranks > neurons else ""
+
+
 def position(values: Mapping[str, Any], seed: int, population: str, index: int) -> np.ndarray:
     """Centre of a soma: uniform in a cylinder, normal along its axis.
 

