@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from hpcsim.scheduler.site import Arguments
+    from hpcsim.scheduler.site import Arguments, LauncherSection
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,24 @@ def examine_site(name: str, given: Arguments | None, patience: float, announce: 
     same = found["hpcsim"] == own["hpcsim"]
     remedy = "" if same else f"here it is {own['hpcsim']}; name another with `python` in the site's file"
     yield Finding("hpcsim there", "ok" if same else "wrong", f"{found['hpcsim']} at {found['package']}", remedy)
+    yield _ranks(found["ranks"], site.launcher)
     room = found["free_MB"] >= _SCRATCH_MB
     remedy = "" if room else "name another folder with `scratch` in the site's file"
     yield Finding("scratch", "ok" if room else "wrong", f"{found['temporary']}, {found['free_MB']:,} MB free", remedy)
+
+
+def _ranks(seen: int | None, launcher: LauncherSection) -> Finding:
+    """Whether the ranks of a probe were one world; a site that says nothing about its launcher may well do without."""
+    from hpcsim.scheduler.script import PROBE_RANKS
+
+    words = launcher.use + (f" --mpi={launcher.mpi}" if launcher.mpi else "")
+    if seen is None:
+        return Finding("MPI ranks there", "missing", "no mpi4py; only for points on several ranks", "pip install 'hpcsim[mpi]'")
+    if seen == PROBE_RANKS:
+        return Finding("MPI ranks there", "ok", f"{seen} ranks are one world, with {words}")
+    state: Literal["missing", "wrong"] = "wrong" if launcher.model_fields_set else "missing"
+    remedy = "set `mpi` under [launcher] in the site's file (srun --mpi=list), or `use` and `path` of the right mpiexec"
+    return Finding("MPI ranks there", state, f"{words} started {PROBE_RANKS} ranks, and each sees {seen}", remedy)
 
 
 def _python() -> Finding:

@@ -57,6 +57,16 @@ class ResourcesSection(Section):
     time: str = ""
     task_size: int | None = Field(default=None, ge=1)
 
+    @property
+    def rank_threads(self) -> int:
+        """Threads of each MPI rank."""
+        return max(1, self.threads // self.ranks)
+
+    @property
+    def cores(self) -> int:
+        """Cores that a point keeps busy."""
+        return self.ranks * self.rank_threads
+
     @field_validator("memory")
     @classmethod
     def _measures_memory(cls, text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import StorageError
+from hpcsim.scheduler.container import check_image
 from hpcsim.scheduler.measured import Measured, measure
 from hpcsim.scheduler.plan import plan
 from hpcsim.scheduler.queue import Limits, Slurm
@@ -77,6 +78,7 @@ def draft(
         groups = [Group(tuple(without(pending, theirs)), settings.memory)]
     if not any(group.runs for group in groups):
         return None
+    check_image(settings.site.container)
     measured = measure(study, directory)
     limits = slurm.limits if slurm.there else Limits()
     made = make_round(groups, settings, limits, measured, pending=pending, batch=study.model.batch or 1)

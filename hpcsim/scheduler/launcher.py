@@ -85,17 +85,6 @@ def ending(code: int) -> int:
     return -code if code in _RAW else code
 
 
-def rank_threads(threads: int, ranks: int) -> int:
-    """Threads of each rank of a point; at least one.
-
-    Examples
-    --------
-    >>> rank_threads(4, 2), rank_threads(1, 4)
-    (2, 1)
-    """
-    return max(1, threads // ranks)
-
-
 def in_slurm() -> bool:
     """Whether this process belongs to a Slurm job."""
     return "SLURM_JOB_ID" in os.environ

@@ -135,8 +135,20 @@ def _room(folder: Path) -> Iterator[Path]:
         shutil.rmtree(room, ignore_errors=True)
 
 
+def _world() -> tuple[int, int | None]:
+    """The number of this rank, and how many its MPI library sees; None without mpi4py."""
+    try:
+        from mpi4py import MPI
+    except ImportError:
+        return 0, None
+    return MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    draft = target.with_suffix(".tmp")
-    draft.write_text(json.dumps(describe()), encoding="utf-8")
-    draft.replace(target)
+    rank, ranks = _world()
+    if rank == 0:
+        target = Path(sys.argv[1])
+        # ranks that are worlds of their own all get here
+        draft = target.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps({**describe(), "ranks": ranks}), encoding="utf-8")
+        draft.replace(target)

@@ -125,7 +125,7 @@ def make_round(
             memory = (group.memory, shape.seconds, shape.budget, group.tries, group.memory_tries, last)
             parts.append(Part(len(tasks) + first, count, *memory))
         tasks += [(task[0][0], task[-1][1]) for task in cut_tasks[:taken]]
-    hours = None if measured is None else points * measured.seconds * settings.threads / 3600
+    hours = None if measured is None else points * measured.seconds * settings.ranks * settings.threads / 3600
     return Round(tuple(tasks), tuple(parts), tuple(sorted(rest)), points, hours)
 
 

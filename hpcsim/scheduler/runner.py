@@ -21,7 +21,6 @@ from hpcsim.directory import StudyDirectory
 from hpcsim.errors import HpcsimError, Interrupted, ResultsError, SimulationError
 from hpcsim.models.model import Context, Model, Point, Points, cache_directory
 from hpcsim.outputs import Batch, Layout
-from hpcsim.scheduler.launcher import rank_threads
 from hpcsim.scheduler.mpi import Alone, World
 from hpcsim.scheduler.plan import holdings
 from hpcsim.study import INPUT, Study
@@ -123,7 +122,7 @@ class Runner:
         header = {"study": study.name, "model": study.model.name, "fingerprint": study.fingerprint}
         self._writer = ShardWriter(directory.shards, schema, header, stem=f"{start:09d}-{stop:09d}")
         self.context = Context(
-            threads=rank_threads(study.file.resources.threads, self.world.ranks),
+            threads=study.file.resources.rank_threads if world else study.file.resources.threads,
             cache=cache_directory(),
             inputs={name: open_input(directory, name) for name in study.inputs},
             layout=study.all_outputs,

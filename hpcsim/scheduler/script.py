@@ -12,9 +12,17 @@ from typing import Any
 
 from hpcsim.assets import folder
 from hpcsim.errors import HpcsimError, Problem, SiteError
-from hpcsim.scheduler.site import Settings, megabytes
+from hpcsim.scheduler.container import inside
+from hpcsim.scheduler.launcher import mpiexec
+from hpcsim.scheduler.site import LauncherSection, Settings, megabytes
 from hpcsim.study_file import amount
 
+#: Slurm's megabytes of a Dask worker beside its tasks.
+_WORKER_MB = 256
+#: Python in an image, which has hpcsim.
+_IN_IMAGE = "python3"
+#: MPI ranks of a probe.
+PROBE_RANKS = 2
 #: Seconds before the end of a job at which Slurm warns the task, which then writes what it has.
 WARNING = 60
 
@@ -57,6 +65,11 @@ class Place:
     def logs(self) -> Path:
         """One log a task."""
         return self.directory / "logs"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What tasks read and write: the study's directory, and those of other studies beside it."""
+        return (self.directory.parent,)
 
     @property
     def job_name(self) -> str:
@@ -117,7 +130,7 @@ def array_script(place: Place, part: Part, settings: Settings, *, throttle: int 
     limit = f"%{throttle}" if throttle else ""
     options = [
         _option("array", f"0-{part.count - 1}{limit}"),
-        *_options(place, settings, part.memory, part.seconds, settings.threads),
+        *_options(place, settings, part.memory, part.seconds, settings.ranks, settings.threads),
         _option("output", f"{_literal(place.logs)}/%A_%a.log"),
         # the batch shell alone: the task tells its worker
         _option("signal", f"B:TERM@{WARNING}"),
@@ -128,12 +141,13 @@ def array_script(place: Place, part: Part, settings: Settings, *, throttle: int 
         more += ["--seconds", f"{part.budget:g}"]
     more += [] if part.last else ["--spare"]
     more += ["--retry-failed"] if retry_failed else []
+    more += launch_options(settings, place)
     return _render(
         "array.job.j2",
         settings,
         options=options,
         note=f"Tasks {part.first} to {part.first + part.count - 1} of submission {place.number}; try {part.tries + 1}.",
-        command=_command(settings, place, "hpcsim", "task"),
+        command=_task_command(settings, place),
         directory=str(place.directory),
         first=part.first,
         tasks=str(place.tasks),
@@ -154,7 +168,7 @@ def collect_script(place: Place, settings: Settings) -> str:
     seconds = amount(collector.time, "s") if collector.time else None
     memory = megabytes(collector.memory) if collector.memory else None
     options = [
-        *_options(place, settings, memory, seconds, 1),
+        *_options(place, settings, memory, seconds, 1, 1),
         _option("output", f"{_literal(place.logs)}/collect-%j.log"),
         "--requeue",
     ]
@@ -163,13 +177,13 @@ def collect_script(place: Place, settings: Settings) -> str:
         settings,
         options=options,
         note=f"Gathers the points of submission {place.number} and submits what is missing.",
-        command=_command(settings, place, "hpcsim", "collect"),
+        command=shlex.join([*_node_python(settings, place), "-m", "hpcsim", "collect"]),
         directory=str(place.directory),
     )
 
 
 def probe_script(place: Place, settings: Settings, answer: Path) -> str:
-    """The script of a job that says what it finds on a node, in a file.
+    """The script of a job with two MPI ranks that say what they find on a node, in a file.
 
     Raises
     ------
@@ -177,17 +191,95 @@ def probe_script(place: Place, settings: Settings, answer: Path) -> str:
         If a value cannot stand in a script.
     """
     options = [
-        *_options(place, settings, settings.memory, 300.0, settings.threads),
+        *_options(place, settings, settings.memory, 300.0, PROBE_RANKS, settings.threads),
         _option("output", f"{_literal(answer)}.log"),
     ]
-    return _render(
-        "probe.job.j2", settings, options=options, command=_command(settings, place, "hpcsim.scheduler.probe"), answer=str(answer)
-    )
+    launcher = [*launcher_words(settings.site.launcher, settings.threads), "-n", str(PROBE_RANKS)]
+    command = shlex.join([*launcher, *_task_python(settings, place), "-m", "hpcsim.scheduler.probe"])
+    return _render("probe.job.j2", settings, options=options, command=command, answer=str(answer))
 
 
-def _options(place: Place, settings: Settings, memory: int | None, seconds: float | None, threads: int) -> list[str]:
-    """What every job asks for."""
+@dataclass(frozen=True)
+class WorkerParts:
+    """The parts of the script of a Dask worker's job, which dask-jobqueue puts together.
+
+    Parameters
+    ----------
+    options : list of str
+        What stands after #SBATCH.
+    setup : str
+        What runs before the worker.
+    python : str
+        The words that start Python, with the quotes of a shell.
+    """
+
+    options: list[str]
+    setup: str
+    python: str
+
+
+def worker_parts(place: Place, settings: Settings, tasks: int, seconds: float | None) -> WorkerParts:
+    """The parts of the script of a Dask worker's job.
+
+    Parameters
+    ----------
+    place : Place
+    settings : Settings
+        Of one task.
+    tasks : int
+        That the worker runs side by side.
+    seconds : float, optional
+        The longest that the job may take.
+
+    Raises
+    ------
+    SiteError
+        If a value cannot stand in a script.
+    """
+    memory = settings.memory * tasks + _WORKER_MB if settings.memory else None
+    # the worker sees one node; only a launcher reaches others
+    ranks, threads = (1, settings.threads * tasks) if settings.ranks == 1 else (settings.ranks * tasks, settings.threads)
+    options = [
+        *_options(place, settings, memory, seconds, ranks, threads),
+        _option("output", f"{_literal(place.logs)}/worker-%j.log"),
+    ]
+    python = _task_python(settings, place) if settings.ranks == 1 else _node_python(settings, place)
+    # exec, so that Slurm's signals reach the worker itself
+    return WorkerParts(options, _render("setup.j2", settings), f"exec {shlex.join(python)}")
+
+
+def launch_options(settings: Settings, place: Place) -> list[str]:
+    """Options of ``hpcsim task`` that say how MPI ranks are started; none for a point of one process."""
+    if settings.ranks == 1:
+        return []
+    options = ["--launcher", shlex.join(launcher_words(settings.site.launcher, settings.threads))]
+    if settings.site.container.image:
+        options += ["--inside", shlex.join(_task_python(settings, place))]
+    return options
+
+
+def launcher_words(launcher: LauncherSection, threads: int) -> list[str]:
+    """A site's launcher with its options; the number of ranks and the program follow.
+
+    Parameters
+    ----------
+    launcher : LauncherSection
+    threads : int
+        Of each rank.
+    """
+    if launcher.use == "mpiexec":
+        return [launcher.path or mpiexec(), *launcher.options]
+    # a rank that dies ends the others, and srun does not take over the cores a task from sbatch
+    words = ["srun", "--kill-on-bad-exit=1", f"--cpus-per-task={threads}"]
+    return [*words, *([f"--mpi={launcher.mpi}"] if launcher.mpi else []), *launcher.options]
+
+
+def _options(
+    place: Place, settings: Settings, memory: int | None, seconds: float | None, ranks: int, threads: int
+) -> list[str]:
+    """What every job asks for; the memory of several ranks is shared out to their cores, on whatever node they are."""
     site = settings.site
+    whole, shared = (memory, None) if ranks == 1 else (None, memory and ceil(memory / (ranks * threads)))
     if seconds is not None and settings.most_time is not None:
         seconds = min(seconds, settings.most_time)
     given = {
@@ -197,9 +289,10 @@ def _options(place: Place, settings: Settings, memory: int | None, seconds: floa
         "account": site.account,
         "qos": site.qos,
         "constraint": site.constraint,
-        "ntasks": "1",
+        "ntasks": str(ranks),
         "cpus-per-task": str(threads),
-        "mem": f"{memory}M" if memory else "",
+        "mem": f"{whole}M" if whole else "",
+        "mem-per-cpu": f"{shared}M" if shared else "",
         "time": wall_time(seconds) if seconds else "",
         "open-mode": "append",
     }
@@ -232,14 +325,21 @@ def _literal(path: Path) -> str:
     return str(path).replace("%", "%%")
 
 
-def _command(settings: Settings, place: Place, *words: str) -> str:
-    """How a job starts a module of this package."""
-    site = settings.site
-    if site.container.image:
-        raise SiteError(
-            [Problem("container.image", "tasks of job arrays do not run in containers yet", "leave it out")], site.name
-        )
-    return shlex.join([site.python or place.python, "-m", *words])
+def _node_python(settings: Settings, place: Place) -> list[str]:
+    """Python on the node itself."""
+    return [settings.site.python or place.python]
+
+
+def _task_python(settings: Settings, place: Place) -> list[str]:
+    """Python that simulates: in the image of the site, where it names one."""
+    image = inside(settings.site.container, place.folders, place.work)
+    return [*image, _IN_IMAGE] if image else _node_python(settings, place)
+
+
+def _task_command(settings: Settings, place: Place) -> str:
+    """How a job starts a task: where it simulates, or where it can launch MPI ranks, on the node itself."""
+    python = _task_python(settings, place) if settings.ranks == 1 else _node_python(settings, place)
+    return shlex.join([*python, "-m", "hpcsim", "task"])
 
 
 def _render(template: str, settings: Settings, **values: Any) -> str:

@@ -60,11 +60,12 @@ Memory = Annotated[str, AfterValidator(_memory)]
 
 
 class LauncherSection(Section):
-    """``[launcher]``: what starts the MPI ranks of a point; `mpi` is for srun, `path` for mpiexec."""
+    """``[launcher]``: what starts the MPI ranks of a point; `mpi` is for srun, `path` for mpiexec, `options` for both."""
 
     use: Literal["srun", "mpiexec"] = "srun"
     mpi: Word = ""
     path: FullPath = ""
+    options: tuple[Line, ...] = ()
 
 
 class ContainerSection(Section):
@@ -90,6 +91,39 @@ class CollectorSection(Section):
 
     memory: Memory = "2 GB"
     time: Time = "1 h"
+
+
+class DaskSection(Section):
+    """``[dask]``: workers of ``--on dask``, each a job.
+
+    Parameters
+    ----------
+    interface : str
+        The network interface that scheduler and workers listen on, such as ``ib0``; this machine alone by default.
+    workers : int
+        Tasks side by side in one job.
+    minimum, maximum : int
+        Jobs; by default none when nothing is to do, and as many as ``limits.throttle`` tasks need.
+    time : str
+        The longest that a job takes; ``limits.time`` by default. Its tasks go on elsewhere.
+    patience : str
+        How long to wait while there is no worker at all.
+    dashboard_port : int
+        On this machine alone; any free one by default.
+    ca_file, cert, key : str
+        Files for a ``tls://`` scheduler that is there already; as Dask's own configuration says by default.
+    """
+
+    interface: Annotated[str, AfterValidator(_matching(r"\w[\w.:@\-]*", "the name of a network interface"))] = ""
+    workers: int = Field(default=1, ge=1)
+    minimum: int = Field(default=0, ge=0)
+    maximum: int | None = Field(default=None, ge=1)
+    time: Time = ""
+    patience: Time = "1 h"
+    dashboard_port: int = Field(default=0, ge=0, le=65535)
+    ca_file: FullPath = ""
+    cert: FullPath = ""
+    key: FullPath = ""
 
 
 class Site(Section):
@@ -131,6 +165,7 @@ class Site(Section):
     container: ContainerSection = ContainerSection()
     limits: LimitsSection = LimitsSection()
     collector: CollectorSection = CollectorSection()
+    dask: DaskSection = DaskSection()
 
     @classmethod
     def check(cls, tables: Mapping[str, Any], source: str) -> Self:
@@ -203,8 +238,10 @@ class Settings:
     Parameters
     ----------
     site : Site
+    ranks : int
+        MPI ranks of a point.
     threads : int
-        Of a point.
+        Of each rank.
     memory : int, optional
         Slurm's megabytes for a task; what Slurm gives, by default.
     point_time : float, optional
@@ -218,6 +255,7 @@ class Settings:
     """
 
     site: Site
+    ranks: int = 1
     threads: int = 1
     memory: int | None = None
     point_time: float | None = None
@@ -253,7 +291,8 @@ def settle(site: Site, resources: ResourcesSection, point_time: float | None = N
     memory = given.memory or resources.memory or site.memory
     return Settings(
         site.model_copy(update=changes),
-        resources.threads,
+        resources.ranks,
+        resources.rank_threads,
         megabytes(memory) if memory else None,
         point_time,
         amount(time, "s") if time else None,

@@ -155,7 +155,7 @@ def _alive(words: str) -> list[int]:
 
 
 def test_a_launcher_of_another_mpi_is_found_before_the_first_point(tmp_path, capsys):
-    study, directory = prepare(tmp_path)
+    _, directory = prepare(tmp_path)
     launcher = tmp_path / "mpiexec"
     # as many worlds of one rank, which is what the wrong launcher starts
     launcher.write_text('#!/bin/sh\nshift 2\n"$@" & first=$!\n"$@" & second=$!\nwait $first || exit $?\nwait $second\n')
@@ -169,7 +169,7 @@ def test_a_launcher_of_another_mpi_is_found_before_the_first_point(tmp_path, cap
 
 def test_a_simulator_without_mpi_is_found_before_the_first_point(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TOYS_WORLD", "1")
-    study, directory = prepare(tmp_path)
+    _, directory = prepare(tmp_path)
     assert Task(directory, 0, 6, launch=Launch(2)).run() == LaunchError.exit_code
     assert "toys.ranked sees 1 MPI rank(s) of 2" in capsys.readouterr().err
     assert not list(directory.shards.iterdir())
@@ -200,7 +200,7 @@ class TestStudy:
             hpcsim.Study("s", "toys:single", resources={"ranks": 2})
 
     def test_a_model_may_refuse_a_number_of_ranks(self):
-        with pytest.raises(StudyError, match="resources.ranks: 9 ranks are more than 8"):
+        with pytest.raises(StudyError, match=r"resources\.ranks: 9 ranks are more than 8"):
             hpcsim.Study("s", "toys:ranked", resources={"ranks": 9})
 
 

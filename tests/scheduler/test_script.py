@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcsim.errors import HpcsimError, SiteError
+from hpcsim.errors import HpcsimError
 from hpcsim.scheduler.script import Part, Place, array_script, collect_script, probe_script, wall_time
 from hpcsim.scheduler.site import Arguments, Settings, Site, settle
 from hpcsim.study_file import ResourcesSection
@@ -28,7 +28,22 @@ FULL = Site(
     scratch="/scratch/a b",
     python="/opt/simulators/bin/python",
 )
+IMAGE = {"image": "/data/my images/hpcsim.sif", "binds": ["/scratch"], "environment": {"A": "it's"}}
 CASES = {
+    "image": lambda: array_script(PLACE, Part(0, 8), Settings(Site.check({"container": IMAGE}, "image"))),
+    "ranks": lambda: array_script(
+        PLACE,
+        Part(0, 8, memory=1000),
+        settle(Site.check({"launcher": {"mpi": "pmi2", "options": ["--label"]}}, "ranks"), ResourcesSection(ranks=2, threads=4)),
+    ),
+    "ranks-image": lambda: array_script(
+        PLACE,
+        Part(0, 8),
+        settle(
+            Site.check({"launcher": {"use": "mpiexec", "path": "/opt/mpi/mpiexec"}, "container": IMAGE}, "ranks"),
+            ResourcesSection(ranks=2),
+        ),
+    ),
     "plain": lambda: array_script(PLACE, Part(0, 8, budget=60.0), Settings(Site(name="plain"))),
     "full": lambda: array_script(
         PLACE,
@@ -107,6 +122,12 @@ def test_time_and_memory_stay_within_what_the_site_allows():
     assert wall_time(86_399) == "1-00:00:00"
 
 
-def test_an_image_is_not_left_out_silently():
-    with pytest.raises(SiteError, match=r"container\.image"):
-        array_script(PLACE, Part(0, 1), Settings(Site.check({"container": {"image": "x.sif"}}, "s")))
+def test_memory_of_a_point_is_shared_out_to_the_cores_of_its_ranks():
+    settings = settle(Site(name="s"), ResourcesSection(ranks=4, threads=8, memory="4 GB"))
+    text = array_script(PLACE, Part(0, 1, memory=settings.memory), settings)
+    assert "#SBATCH --ntasks=4\n#SBATCH --cpus-per-task=2\n#SBATCH --mem-per-cpu=477M\n" in text
+    assert "--mem=" not in text
+
+
+def test_without_ranks_there_is_no_launcher():
+    assert "--launcher" not in CASES["plain"]() and "--inside" not in CASES["image"]()

@@ -247,6 +247,8 @@ def test_doctor_gets_an_answer_from_a_node(slurm, tmp_path, command):
     done = command("doctor", "--site", "here.toml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "answered from n" in done.stdout and hpcsim.__version__ in done.stdout
+    # this site names no launcher, and Slurm's own default starts worlds of one rank
+    assert "started 2 ranks, and each sees 1" in done.stdout
     assert not list(tmp_path.glob(".hpcsim-probe-*"))
     (tmp_path / "odd.toml").write_text('setup = ["echo no such module >&2", "exit 4"]\n')
     failed = command("doctor", "--site", "odd.toml")
