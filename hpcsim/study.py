@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hpcsim.assets import shipped_studies
 from hpcsim.directory import StudyDirectory, differences
 from hpcsim.errors import DirectoryError, ModelError, Problem, ResultsError, SpaceError, StudyError, UnitError, nearest
-from hpcsim.models.model import Model
+from hpcsim.models.model import STUDY, Model
 from hpcsim.models.registry import MODELS, get_model
 from hpcsim.recipe import digest, make_recipe
 from hpcsim.space.constraint import Constraint
@@ -21,7 +21,7 @@ from hpcsim.space.parameter import Parameter, Value
 from hpcsim.space.space import Space
 from hpcsim.stages.registry import get_stage
 from hpcsim.stages.stage import Stage
-from hpcsim.study_file import parse, read, scaled, with_lists
+from hpcsim.study_file import parse, read, scaled, scales, with_lists
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 #: How many points are looked at before anything runs.
 PROBED = 64
-INPUT = "study:"
 
 
 @dataclass(frozen=True)
@@ -184,6 +183,11 @@ class Study:
         except StudyError as error:
             problems += error.problems
             return
+        problems += [
+            Problem(f"space.{name}", "names another study, and has one value in a study", "move it to [fixed]")
+            for name in self.model.inputs
+            if name not in self.space.fixed
+        ]
         try:
             self.design = Design(
                 self.space,
@@ -292,14 +296,17 @@ class Study:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the studies whose results the stages use."""
-        names = (str(bound.options[option]) for bound in self.stages for option in bound.stage.inputs)
-        return tuple(dict.fromkeys(name.removeprefix(INPUT) for name in names if name))
+        """Names of the studies whose results the model and the stages use."""
+        names = [str(self.space.fixed[name]) for name in self.model.inputs]
+        names += [str(bound.options[option]) for bound in self.stages for option in bound.stage.inputs]
+        return tuple(dict.fromkeys(name.removeprefix(STUDY) for name in names if name))
 
     def input_study(self, name: str) -> Study:
-        """The study of that name: beside this one's file, or shipped."""
-        beside = self.folder / f"{name}.toml"
-        return Study.load(beside if beside.exists() else name)
+        """The study of that name at this one's scale: beside this one's file or directory, or shipped."""
+        beside = (self.folder / f"{name}.toml", self.folder.parent / name / "study.toml")
+        where = next((path for path in beside if path.exists()), name)
+        scale = self.file.study.scale
+        return Study.load(where, scale if scale in scales(read(find(where))) else "")
 
     @cached_property
     def recipe(self) -> dict[str, Any]:

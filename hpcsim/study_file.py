@@ -30,6 +30,8 @@ class StudySection(Section):
     seed: int = Field(default=0, ge=0, lt=2**63)
     replicates: int = Field(default=1, ge=1)
     description: str = ""
+    #: at which of its scales the study is; written by hpcsim, not by hand
+    scale: str = ""
 
 
 class DesignSection(Section):
@@ -110,13 +112,16 @@ def scaled(tables: Mapping[str, Any], scale: str, source: str) -> dict[str, Any]
     rest = {key: value for key, value in tables.items() if key != "scales"}
     if not scale:
         return rest
-    scales = tables.get("scales")
-    known: dict[str, Any] = {}
-    if isinstance(scales, Mapping):
-        known = {name: table for name, table in scales.items() if isinstance(table, Mapping)}
+    known = scales(tables)
     if scale not in known:
         raise StudyError([Problem("scales", f'there is no scale "{scale}"', nearest(scale, known))], source)
-    return _merged(rest, known[scale])
+    return _merged(_merged(rest, known[scale]), {"study": {"scale": scale}})
+
+
+def scales(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The scales of a study by name."""
+    found = tables.get("scales")
+    return {name: table for name, table in found.items() if isinstance(table, Mapping)} if isinstance(found, Mapping) else {}
 
 
 def _merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hpcsim import Coordinate, Output, Parameter, model
 from hpcsim.models.model import Parallel
+from hpcsim.models.parent import parent_row
 from hpcsim.outputs import Layout
 from hpcsim.stages.stage import stage
 
@@ -157,3 +158,16 @@ def ranked(point, context):
     if point["x"] == point["guilty"] and point["how"] == "one" and rank == ranks - 1:
         raise ValueError("this point cannot be simulated")
     return {"total": total, "ranks": ranks}
+
+
+@model(
+    "toys.child",
+    parameters=[Parameter("x", 2.0, "mV"), Parameter("how", "raise"), Parameter("parent", "study:base"), Parameter("shift", 0.0)],
+    outputs=[Output("inherited", (), "mV**2")],
+    inputs=("parent",),
+)
+def child(point, context):
+    """What the parent study's point with the same x had, shifted."""
+    table = context.input(point["parent"])
+    row = parent_row(table, point.values, point.replicate)
+    return {"inherited": table.array("square")[row] + point["shift"]}

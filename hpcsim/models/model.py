@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from hpcsim.errors import SimulationError, nearest
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter, Value
+
+#: How a parameter or an option names another study.
+STUDY = "study:"
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,24 @@ class Context:
     progress: Callable[[float], None] = _ignore
     memo: dict[Any, Any] = field(default_factory=dict)
 
+    def input(self, value: Any) -> Any:
+        """Results of the study that a parameter or an option names.
+
+        Parameters
+        ----------
+        value : str
+            ``study:NAME``.
+
+        Raises
+        ------
+        SimulationError
+            If it names none.
+        """
+        name = str(value).removeprefix(STUDY)
+        if name not in self.inputs:
+            raise SimulationError(f'there are no results of the study "{name}"; give study:NAME, {nearest(name, self.inputs)}')
+        return self.inputs[name]
+
 
 def cache_directory() -> Path:
     """Where compiled things are kept between runs: ``HPCSIM_CACHE``, or the user's cache folder."""
@@ -191,6 +213,9 @@ class Model:
         outputs.
     prepare : callable, optional
         Called once before tasks start, with a context; compiles what they share.
+    inputs : tuple of str
+        Those parameters that name another study (``study:NAME``); its results reach `simulate` as ``context.inputs[NAME]``.
+        They have one value in a study.
     presets : mapping of str to mapping
         Named sets of parameter values.
     source : str
@@ -212,6 +237,7 @@ class Model:
     requires: tuple[str, ...] = ()
     identity: Callable[[], Mapping[str, str]] = _nothing
     parallel: Parallel | None = None
+    inputs: tuple[str, ...] = ()
     prepare: Callable[[Context], None] | None = None
     presets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     source: str = ""

@@ -19,11 +19,11 @@ from hpcsim.collector.shard import ShardWriter, merge
 from hpcsim.collector.table import Table, finished
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import HpcsimError, Interrupted, ResultsError, SimulationError
-from hpcsim.models.model import Context, Model, Point, Points, cache_directory
+from hpcsim.models.model import STUDY, Context, Model, Point, Points, cache_directory
 from hpcsim.outputs import Batch, Layout
 from hpcsim.scheduler.mpi import Alone, World
 from hpcsim.scheduler.plan import holdings
-from hpcsim.study import INPUT, Study
+from hpcsim.study import Study
 
 #: Seconds and bytes after which finished points are written to a shard.
 FLUSH_SECONDS = 60.0
@@ -322,7 +322,7 @@ def apply_stages(study: Study, data: dict[str, Batch], n: int, context: Context)
     data = dict(data)
     for bound in study.stages:
         options = {
-            name: str(value).removeprefix(INPUT) if name in bound.stage.inputs else value for name, value in bound.options.items()
+            name: str(value).removeprefix(STUDY) if name in bound.stage.inputs else value for name, value in bound.options.items()
         }
         added = bound.stage.apply(data, options, context)
         for name, batch in added.items():
