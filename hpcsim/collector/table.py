@@ -82,6 +82,11 @@ class Table:
         datasets = {name: item for name, item in self.file.items() if isinstance(item, h5py.Dataset)}
         return {name: _word(item.attrs.get("hpcsim_role", "")) for name, item in datasets.items()}
 
+    @property
+    def good(self) -> np.ndarray:
+        """Which rows went well, shape (n_row,)."""
+        return np.asarray(self.array("status") == OK)
+
     def names(self, role: str) -> list[str]:
         """Names of all datasets of one role: record, parameter, output, coordinate or count."""
         return [name for name, its in self.roles.items() if its == role]

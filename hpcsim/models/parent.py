@@ -8,21 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.collector.schema import OK
-from hpcsim.collector.table import Table
 from hpcsim.errors import SimulationError
 
 #: Values that a message lists.
 _SHOWN = 5
 
 
-def parent_row(table: Table, values: Mapping[str, Any], replicate: int = 0, *, free: Collection[str] = ()) -> int:
+def parent_row(table: Any, values: Mapping[str, Any], replicate: int = 0, *, free: Collection[str] = ()) -> int:
     """Find the row of a parent study whose parameters are those of a point, as far as both have them.
 
     Parameters
     ----------
     table : Table
-        Results of the parent.
+        Results of the parent, as :meth:`Context.input` gives them.
     values : mapping
         Parameters of the point.
     replicate : int
@@ -41,7 +39,7 @@ def parent_row(table: Table, values: Mapping[str, Any], replicate: int = 0, *, f
         If there is none; the message names parameters and what the parent has.
     """
     shared = [name for name in table.names("parameter") if name in values and name not in free]
-    good = np.asarray(table.array("status") == OK)
+    good = table.good
     agree = {name: _equal(table.array(name), values[name]) for name in shared}
     found = np.flatnonzero(np.logical_and.reduce([good, *agree.values()]))
     if not len(found):
@@ -60,7 +58,7 @@ def _equal(column: np.ndarray, value: Any) -> np.ndarray:
     return np.asarray((column == wanted).all(axis=tuple(range(1, column.ndim))))
 
 
-def _complaint(table: Table, values: Mapping[str, Any], good: np.ndarray, agree: Mapping[str, np.ndarray]) -> str:
+def _complaint(table: Any, values: Mapping[str, Any], good: np.ndarray, agree: Mapping[str, np.ndarray]) -> str:
     place = Path(table.path).parent.name
     if not good.any():
         return f"the study {place} has no point that went well; see `hpcsim status {place}`"
