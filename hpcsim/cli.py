@@ -27,6 +27,10 @@ WorkersOption = Annotated[
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Simulate failed points again.")]
 SiteOption = Annotated[str, typer.Option("--site", help="Slurm: the name of a site, or its file.", show_default=False)]
+SchedulerOption = Annotated[
+    str,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Dask: a scheduler that is there, or its JSON file.", show_default=False),
+]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Show what would run, and the scripts for Slurm; run nothing.")]
 GivenOption = Annotated[
     list[str] | None,
@@ -50,14 +54,16 @@ def run(
     study: StudyArgument,
     directory: DirectoryOption = None,
     scale: ScaleOption = "",
-    on: Annotated[str, typer.Option(help="Executor: inline, local or slurm.")] = "local",
+    on: Annotated[str, typer.Option(help="Executor: inline, local, dask or slurm.")] = "local",
     workers: WorkersOption = None,
     retry_failed: RetryOption = False,
     site: SiteOption = "",
+    scheduler: SchedulerOption = "",
     given: GivenOption = None,
     dry_run: DryOption = False,
 ) -> None:
     """Run what is not finished yet, collect it, infer, and write the report."""
+    from hpcsim.dashboard.sweep_page import SweepPage
     from hpcsim.scheduler.sweep import sweep
     from hpcsim.study import Study
     from hpcsim.terminal import ProgressListener, print_findings, print_outcome
@@ -69,11 +75,14 @@ def run(
     checked = Study.load(study, scale)
     place = _place(checked, study, directory)
     options = {"on": on, "workers": workers, "retry_failed": retry_failed, "site": site, "given": _given(given)}
-    with ProgressListener() as listener:
-        before = sweep(checked, place, listener=listener.listener(), **options)
-    print_outcome(place)
-    if checked.methods and (before.left or not place.report.exists()):
-        print_findings(checked.infer(place, **options), place)
+    options |= {"scheduler": scheduler}
+    with SweepPage(checked, place, on, retry_failed=retry_failed) as page:
+        with ProgressListener() as listener:
+            before = sweep(checked, place, listener=page.listener(listener.listener()), **options)
+        page.simulated()
+        print_outcome(place)
+        if checked.methods and (before.left or not place.report.exists()):
+            print_findings(checked.infer(place, **options), place)
 
 
 @app.command()
@@ -108,8 +117,9 @@ def submit(
     site: SiteOption = "",
     given: GivenOption = None,
     dry_run: DryOption = False,
+    following: Annotated[bool, typer.Option("--following", hidden=True)] = False,
 ) -> None:
-    """Hand what is not finished yet to Slurm, and come back at once."""
+    """Hand what is not finished yet to Slurm, and come back at once; what needs another study waits for it there."""
     from hpcsim.scheduler.draft import draft
     from hpcsim.scheduler.queue import Slurm
     from hpcsim.scheduler.slurm import settings_of, start
@@ -124,7 +134,8 @@ def submit(
         made = draft(checked, place, settings_of(checked, place, site, arguments), slurm, retry_failed=retry_failed)
         print_draft(checked, made, slurm)
         return
-    print_submission(place, start(checked, place, slurm, site=site, given=arguments, retry_failed=retry_failed))
+    options = {"site": site, "given": arguments}
+    print_submission(place, start(checked, place, slurm, retry_failed=retry_failed, following=following, **options))
 
 
 # what is submitted is always what is missing; the site is that of the last submission unless another is named
@@ -156,13 +167,15 @@ def task(
     log: Annotated[Path | None, typer.Option(help="What simulators print. [default: logs/FIRST-END.log]")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Begin no further point after this time.")] = None,
     spare: Annotated[bool, typer.Option("--spare", help="Leave points that run out of memory unfinished.")] = False,
+    launcher: Annotated[str, typer.Option(help="What starts MPI ranks. [default: mpiexec]", show_default=False)] = "",
+    inside: Annotated[str, typer.Option(help="What runs Python in a container, for MPI ranks.", show_default=False)] = "",
 ) -> None:
     """Simulate points OFFSET + K * SIZE and on, SIZE of them: what executors start."""
     from hpcsim.scheduler.task import run_task, slice_of
 
     first, last = slice_of(k, size, offset, tasks)
     options = {"retry_failed": retry_failed, "events": events, "budget": seconds, "spare": spare, "log": log}
-    raise SystemExit(run_task(study, first, last, **options))  # type: ignore[arg-type]
+    raise SystemExit(run_task(study, first, last, launcher=launcher, inside=inside, **options))  # type: ignore[arg-type]
 
 
 @app.command()
@@ -210,6 +223,25 @@ def status(
 
 
 @app.command()
+def dashboard(
+    study: StudyArgument,
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="[default: any that is free]", show_default=False)] = 0,
+) -> None:
+    """Serve a page with a study's progress on this machine until Ctrl-C; anything may run it meanwhile."""
+    from hpcsim.dashboard.monitor import Monitor
+    from hpcsim.dashboard.server import Server
+    from hpcsim.study import Study
+
+    checked = Study.load(study, scale)
+    server = Server(Monitor(checked, _place(checked, study, directory)), port)
+    server.start()
+    typer.echo(f"dashboard {server.url}\nfrom elsewhere: {server.tunnel}\nCtrl-C ends it")
+    server.wait()
+
+
+@app.command()
 def infer(study: StudyArgument, directory: DirectoryOption = None, scale: ScaleOption = "") -> None:
     """Run the inference of a study on its results, and write the report."""
     from hpcsim.study import Study
@@ -251,6 +283,22 @@ def doctor(
             raise SystemExit(1)
     else:
         print_examination(examine())
+
+
+# what follows belongs to the command, options as well
+@app.command(context_settings={"allow_interspersed_args": False})
+def slurm_demo(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND...", help="[default: hpcsim run quickstart --on slurm]", show_default=False),
+    ] = None,
+    nodes: Annotated[int, typer.Option(min=2, help="Emulated nodes.")] = 3,
+    cpus: Annotated[int, typer.Option(min=1, help="CPUs of each.")] = 2,
+) -> None:
+    """Run a command beside a Slurm that is started for it on this machine, and ends with it."""
+    from hpcsim.slurm_demo import COMMAND, demonstrate
+
+    raise SystemExit(demonstrate(command or COMMAND, nodes, cpus, typer.echo))
 
 
 def _given(pairs: list[str] | None, workers: int | None = None) -> Any:

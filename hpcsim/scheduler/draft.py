@@ -111,16 +111,23 @@ def post(made: Draft, slurm: Slurm) -> Submission:
         place.folder, place.number, made.settings, place.work, retry_failed=made.retry_failed, rest=made.round.rest
     )
     for number, (part, text) in enumerate(zip(made.round.parts, made.scripts, strict=True)):
-        script = _written(place.folder / f"array-{number}.job", text)
+        script = written(place.folder / f"array-{number}.job", text)
         # one throttle for all arrays: each waits for the one before
         after = [submission.sent[-1].job] if made.settings.throttle and submission.sent else []
         submission = submission.with_part(Sent(slurm.submit(script, place.job_name, after), part))
-    script = _written(place.folder / "collect.job", made.collector)
+    script = written(place.folder / "collect.job", made.collector)
     arrays = [sent.job for sent in submission.sent]
     return submission.with_collector(slurm.submit(script, place.job_name, arrays))
 
 
-def _written(path: Path, text: str) -> Path:
+def written(path: Path, text: str) -> Path:
+    """Write a file of a submission.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

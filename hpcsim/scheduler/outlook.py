@@ -45,6 +45,8 @@ class Outlook:
     starts: str
 
     def __str__(self) -> str:
+        if self.submission.after:
+            return f"{self.submission} ({self.collector})"
         parts = [f"{self.running:,} run" if self.running else ""]
         parts += [f"{count:,} wait ({reason})" for reason, count in self.waiting.most_common()]
         parts += [f"{count:,} {state}" for state, count in self.over.most_common()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -164,14 +165,7 @@ def collect_script(place: Place, settings: Settings) -> str:
     SiteError
         If a value cannot stand in a script.
     """
-    collector = settings.site.collector
-    seconds = amount(collector.time, "s") if collector.time else None
-    memory = megabytes(collector.memory) if collector.memory else None
-    options = [
-        *_options(place, settings, memory, seconds, 1, 1),
-        _option("output", f"{_literal(place.logs)}/collect-%j.log"),
-        "--requeue",
-    ]
+    options = [*_collector_options(place, settings), _option("output", f"{_literal(place.logs)}/collect-%j.log"), "--requeue"]
     return _render(
         "collect.job.j2",
         settings,
@@ -180,6 +174,47 @@ def collect_script(place: Place, settings: Settings) -> str:
         command=shlex.join([*_node_python(settings, place), "-m", "hpcsim", "collect"]),
         directory=str(place.directory),
     )
+
+
+def follow_script(place: Place, settings: Settings, site: Path, names: Sequence[str], more: Sequence[str]) -> str:
+    """The script of the job that waits for other studies and then submits the tasks of this one.
+
+    Parameters
+    ----------
+    place : Place
+    settings : Settings
+    site : Path
+        The site's file for these tasks.
+    names : sequence of str
+        Of the studies.
+    more : sequence of str
+        Further words of the command.
+
+    Raises
+    ------
+    SiteError
+        If a value cannot stand in a script.
+    """
+    options = [*_collector_options(place, settings), _option("output", f"{_literal(place.logs)}/follow-%j.log"), "--requeue"]
+    return _render(
+        "follow.job.j2",
+        settings,
+        options=options,
+        study=place.study,
+        needs=" and ".join(names),
+        command=shlex.join([*_node_python(settings, place), "-m", "hpcsim", "submit", "--following"]),
+        directory=str(place.directory),
+        site=str(site),
+        more=more,
+    )
+
+
+def _collector_options(place: Place, settings: Settings) -> list[str]:
+    """What a job that only gathers and submits asks for."""
+    collector = settings.site.collector
+    seconds = amount(collector.time, "s") if collector.time else None
+    memory = megabytes(collector.memory) if collector.memory else None
+    return _options(place, settings, memory, seconds, 1, 1)
 
 
 def probe_script(place: Place, settings: Settings, answer: Path) -> str:

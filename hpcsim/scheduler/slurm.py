@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
 
-from hpcsim.collector.table import Table
 from hpcsim.directory import StudyDirectory
-from hpcsim.errors import HpcsimError, Interrupted, SlurmError, StorageError
+from hpcsim.errors import Interrupted, SlurmError, StorageError
 from hpcsim.scheduler.aftermath import look_back
 from hpcsim.scheduler.draft import alive, draft, post
 from hpcsim.scheduler.executor import Job
-from hpcsim.scheduler.plan import holdings, plan
+from hpcsim.scheduler.follow import close_followers, follow, unfinished_inputs
+from hpcsim.scheduler.plan import plan
 from hpcsim.scheduler.queue import Slurm, State
+from hpcsim.scheduler.script import Place, follow_script
 from hpcsim.scheduler.site import Arguments, Settings, load_site, settle
 from hpcsim.scheduler.submission import Submission, submissions
+from hpcsim.scheduler.tally import RowCounter
 from hpcsim.study import Study
 
 #: Seconds between two looks at the queue: the first, how it grows, and the last.
@@ -52,11 +53,12 @@ def run_slurm(job: Job) -> None:
     submission = submit(job.study, job.directory, settings, slurm, retry_failed=job.retry_failed)
     if submission is not None:
         job.announce(f"{submission}; they go on when this ends")
-    before = count_rows(job.directory)
+    rows = RowCounter(job.directory)
+    before = rows.tally()
 
     def progress() -> None:
-        done, failed = count_rows(job.directory)
-        job.on_progress(max(0, done - before[0]), max(0, failed - before[1]))
+        now = rows.tally()
+        job.on_progress(max(0, now.rows - before.rows), max(0, now.failed - before.failed))
 
     try:
         _watch(job, slurm, progress)
@@ -95,20 +97,6 @@ def pauses() -> Iterator[float]:
         pause = min(growth * pause, longest)
 
 
-def count_rows(directory: StudyDirectory) -> tuple[int, int]:
-    """Rows in results and shards, and how many of them failed: nearly the number of finished points, and cheap."""
-    total = failed = 0
-    for path in holdings(directory):
-        try:
-            with Table(path) as table:
-                total += len(table)
-                failed += int(np.count_nonzero(table.array("status")))
-        except (OSError, KeyError, RuntimeError, HpcsimError):
-            # tasks merge their shards meanwhile
-            continue
-    return total, failed
-
-
 def start(
     study: Study,
     directory: StudyDirectory,
@@ -117,8 +105,9 @@ def start(
     site: str | Path = "",
     given: Arguments | None = None,
     retry_failed: bool = False,
+    following: bool = False,
 ) -> Submission | None:
-    """Make a study's directory ready and submit what is missing; studies that it needs are run first, and waited for.
+    """Make a study's directory ready and submit what is missing; where it needs other studies, a job waits for them.
 
     Parameters
     ----------
@@ -130,6 +119,8 @@ def start(
     given : Arguments, optional
     retry_failed : bool
         Simulate failed points again.
+    following : bool
+        Whether this is the job that waited: it does not submit those studies again.
 
     Returns
     -------
@@ -139,11 +130,20 @@ def start(
     Raises
     ------
     SlurmError
-        If Slurm refuses it or does not answer.
+        If Slurm refuses it or does not answer, or a study that this one needs did not come to its end.
     """
     from hpcsim.scheduler.sweep import Listener, prepare
 
     settings = settings_of(study, directory, site, given)
+    if needed := unfinished_inputs(study, directory):
+        slurm.check(follow_script(Place(study.name, directory.path.resolve(), 1, Path.cwd()), settings, Path("site"), needed, []))
+        for name in needed if not following else ():
+            start(study.input_study(name), directory.beside(name), slurm, site=site, given=given)
+        directory.open(study.to_toml(), study.recipe, study.name)
+        with _alone(directory):
+            close_followers(directory)
+            return follow(study, directory, slurm, settings, needed, given=given, retry_failed=retry_failed)
+    close_followers(directory)
     made = draft(study, directory, settings, slurm, retry_failed=retry_failed)
     if made is None:
         return None

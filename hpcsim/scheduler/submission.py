@@ -60,6 +60,8 @@ class Submission:
         When.
     rest : tuple of (start, stop)
         Points for which there was no room: they are the next.
+    after : tuple of str
+        Studies that it waits for; its only job submits the tasks then.
     over : str
         What became of it; empty as long as nobody has looked at it after its end.
     """
@@ -73,6 +75,7 @@ class Submission:
     retry_failed: bool = False
     rest: tuple[Slice, ...] = ()
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    after: tuple[str, ...] = ()
     over: str = ""
 
     @property
@@ -81,6 +84,9 @@ class Submission:
         return [sent.job for sent in self.sent] + ([self.collector] if self.collector is not None else [])
 
     def __str__(self) -> str:
+        if self.after:
+            names = " and ".join(self.after)
+            return f"submission {self.number}: job {self.collector} submits the tasks when {names} is finished"
         jobs = ", ".join(str(sent.job) for sent in self.sent)
         word = "job" if len(self.sent) == 1 else "jobs"
         return f"submission {self.number}: {len(self.tasks):,} tasks in {word} {jobs}, collected by job {self.collector}"
@@ -105,6 +111,7 @@ class Submission:
             "sent": [{"job": sent.job, **asdict(sent.part)} for sent in self.sent],
             "collector": self.collector,
             "rest": self.rest,
+            "after": self.after,
             "over": self.over,
         }
         _replace(self.folder / "submission.json", json.dumps(values, indent=1) + "\n")
@@ -115,7 +122,8 @@ class Submission:
         values = json.loads((folder / "submission.json").read_text(encoding="utf-8"))
         sent = tuple(Sent(item.pop("job"), Part(**item)) for item in values["sent"])
         rest = tuple((start, stop) for start, stop in values["rest"])
-        made = {"sent": sent, "rest": rest, "settings": Settings.load(values["settings"]), "work": Path(values["work"])}
+        made: dict[str, Any] = {"sent": sent, "rest": rest, "after": tuple(values.get("after", ()))}
+        made |= {"settings": Settings.load(values["settings"]), "work": Path(values["work"])}
         return cls(folder, **{**values, **made})
 
     def with_part(self, sent: Sent) -> Submission:

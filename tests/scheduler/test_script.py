@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpcsim.errors import HpcsimError
-from hpcsim.scheduler.script import Part, Place, array_script, collect_script, probe_script, wall_time
+from hpcsim.scheduler.script import Part, Place, array_script, collect_script, follow_script, probe_script, wall_time
 from hpcsim.scheduler.site import Arguments, Settings, Site, settle
 from hpcsim.study_file import ResourcesSection
 
@@ -30,6 +30,9 @@ FULL = Site(
 )
 IMAGE = {"image": "/data/my images/hpcsim.sif", "binds": ["/scratch"], "environment": {"A": "it's"}}
 CASES = {
+    "follow": lambda: follow_script(
+        PLACE, settle(FULL, ResourcesSection()), Path("/data/my site.toml"), ["base", "kernels"], ["--with", "memory=2 GB"]
+    ),
     "image": lambda: array_script(PLACE, Part(0, 8), Settings(Site.check({"container": IMAGE}, "image"))),
     "ranks": lambda: array_script(
         PLACE,
