@@ -3,10 +3,11 @@
 set -euo pipefail
 
 missing=0
-for tool in munged slurmctld slurmd sbatch; do
+for tool in munged slurmctld slurmd sbatch slurmdbd mariadbd mariadb; do
     PATH="$PATH:/usr/sbin" command -v "$tool" >/dev/null || missing=1
 done
 if [ "$missing" = 1 ]; then
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
+    apt-get install -y -qq --no-install-recommends slurm-wlm munge \
+        slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core >/dev/null
 fi

@@ -186,14 +186,27 @@ class Slurm:
     def states(self, jobs: Iterable[int]) -> list[State]:
         """What is known of jobs and their elements, with one call; Slurm forgets those that are over in a few minutes.
 
-        Where there is accounting, that does not.
+        Where there is accounting, that does not, and is asked about jobs that are over: it learns of new ones some seconds late.
         """
-        numbers = ",".join(map(str, sorted(set(jobs))))
-        if not numbers:
+        wanted = sorted(set(jobs))
+        if not wanted:
             return []
-        if self.limits.accounting:
-            line = ["sacct", "-X", "-n", "-P", "-j", numbers, "-o", "JobID,State,ExitCode,Start,Reason"]
-            return [state for row in self._call(line).splitlines() for state in _sacct_row(row)]
+        found = self._queued(wanted)
+        active = {state.job for state in found if state.active}
+        over = [job for job in wanted if job not in active]
+        if not over or not self.limits.accounting:
+            return found
+        known = {(state.job, state.first) for state in found}
+        return found + [state for state in self._accounted(over) if (state.job, state.first) not in known]
+
+    def _accounted(self, jobs: Sequence[int]) -> list[State]:
+        """What the accounting knows."""
+        line = ["sacct", "-X", "-n", "-P", "-j", ",".join(map(str, jobs)), "-o", "JobID,State,ExitCode,Start,Reason"]
+        return [state for row in self._call(line).splitlines() for state in _sacct_row(row)]
+
+    def _queued(self, jobs: Sequence[int]) -> list[State]:
+        """What the controller knows."""
+        numbers = ",".join(map(str, jobs))
         # fields of fixed width: a reason may hold any character
         line = ["squeue", "-h", "-a", "-t", "all", "-j", numbers]
         try:

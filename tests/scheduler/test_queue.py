@@ -81,19 +81,23 @@ def test_states_are_read_with_one_call(commands, tmp_path):
     assert slurm().states([]) == []
 
 
-def test_the_accounting_is_asked_where_there_is_one(commands):
+def test_the_accounting_is_asked_about_jobs_that_are_over(commands, tmp_path):
+    rows = [row("7_0", "COMPLETED"), row("9_[1-3]", "PENDING", reason="Priority")]
     commands(
         scontrol=config("slurmdbd"),
         sacctmgr="true",
-        squeue="exit 9",
-        sacct="printf '7_0|OUT_OF_MEMORY|0:125|2026-01-01T00:00:01|None\\n7_[1-3]|PENDING|0:0|Unknown|Priority\\n"
-        "8|CANCELLED by 1000|0:15|Unknown|None\\n'",
+        squeue="cat <<'END'\n" + "\n".join(rows) + "\nEND",
+        # the controller's word stands over this, which is late
+        sacct="echo $* > asked; printf '7_0|RUNNING|0:0|Unknown|None\n7_1|OUT_OF_MEMORY|0:125|2026-01-01T00:00:01|None\n"
+        "8|CANCELLED by 1000|0:15|Unknown|None\n'",
     )
-    assert slurm().states([7, 8]) == [
-        State(7, 0, 0, "OUT_OF_MEMORY", signal=125, starts="2026-01-01T00:00:01"),
-        State(7, 1, 3, "PENDING", reason="Priority"),
+    assert slurm().states([7, 8, 9]) == [
+        State(7, 0, 0, "COMPLETED"),
+        State(9, 1, 3, "PENDING", reason="Priority"),
+        State(7, 1, 1, "OUT_OF_MEMORY", signal=125, starts="2026-01-01T00:00:01"),
         State(8, None, None, "CANCELLED", signal=15),
     ]
+    assert "-j 7,8 " in (tmp_path / "asked").read_text()
 
 
 def test_jobs_that_slurm_has_forgotten_are_no_error(commands):
