@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 
@@ -217,7 +218,10 @@ def test_what_slurm_refuses_is_said_in_its_words_before_anything_runs(slurm, tmp
     odd = command("submit", "s.toml", "--with", "partition=a;rm -rf x", "--with", "acount=b")
     assert odd.returncode == 2
     assert "--with: partition: found" in odd.stderr and 'did you mean "account"?' in odd.stderr
-    assert "Traceback" not in refused.stderr + greedy.stderr + odd.stderr
+    (tmp_path / "image.toml").write_text('[container]\nimage = "/data/none.sif"\n')
+    image = command("submit", "s.toml", "--site", "image.toml")
+    assert image.returncode == 2 and "container.image: there is no file or folder /data/none.sif" in image.stderr
+    assert "Traceback" not in refused.stderr + greedy.stderr + odd.stderr + image.stderr
 
 
 def test_folders_with_shell_characters(slurm, tmp_path, monkeypatch):
@@ -240,6 +244,34 @@ def test_a_scratch_that_cannot_be_written_is_named(slurm, tmp_path):
         sweep(study, directory, on="slurm", site="dry.toml")
     [log] = directory.logs.glob("*_0.log")
     assert "the scratch /proc/nowhere cannot be written" in log.read_text()
+
+
+def test_a_scratch_that_is_full_is_named(slurm, tmp_path):
+    full = tmp_path / "full"
+    full.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(full)], check=False).returncode:
+        absent("mount: a small file system that can be filled")
+    try:
+        (full / "filler").write_bytes(bytes(4096))
+        (tmp_path / "full.toml").write_text(f'scratch = "{full}"\n')
+        study, directory = make(tmp_path, 3)
+        with pytest.raises(SlurmError, match="are left by tasks that failed with exit code 3"):
+            sweep(study, directory, on="slurm", site="full.toml")
+        [log] = directory.logs.glob("*_0.log")
+        assert f"the scratch {full} cannot be written" in log.read_text()
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+
+
+def test_status_watches_until_no_job_is_left(slurm, tmp_path, command):
+    make(tmp_path, 4, seconds=2.0, task_size=2)
+    assert command("submit", "s.toml").returncode == 0
+    done = command("status", "s.toml", "--watch")
+    assert done.returncode == 0, done.stderr
+    # it was told while tasks ran, and the last word is that all is over
+    assert "2 tasks: 2 run" in done.stdout
+    assert "4 of 4 points finished" in done.stdout.splitlines()[-3] + done.stdout.splitlines()[-2] + done.stdout.splitlines()[-1]
+    assert not slurm.queue()
 
 
 def test_doctor_gets_an_answer_from_a_node(slurm, tmp_path, command):
