@@ -136,6 +136,8 @@ class Network:
 
 def world() -> int:
     """MPI ranks that NEST sees."""
+    # one without MPI ends the process at its import: this is the last word before its own
+    print("NEST on MPI ranks must be one that was built with MPI: scripts/build-nest-mpi.sh --install", flush=True)
     import nest
 
     return int(nest.num_processes)
