@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from hpcsim.dashboard.words import rate
 from hpcsim.scheduler.sweep import Listener
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class _Rate(ProgressColumn):
         speed = task.finished_speed or task.speed
         if not speed:
             return Text("")
-        return Text(f"{speed:.3g} points/s" if speed >= 1 else f"{60 * speed:.3g} points/min", style="cyan")
+        return Text(rate(speed), style="cyan")
 
 
 class ProgressListener:
@@ -89,7 +90,8 @@ class ProgressListener:
 
     def said(self, text: str) -> None:
         """Print a line above the bar."""
-        console.print(text, markup=False)
+        # addresses and commands stay whole
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def _sizes(study: Study) -> dict[str, int]:
@@ -119,7 +121,7 @@ def print_plan(study: Study, place: StudyDirectory, plan: Plan) -> None:
         table.add_row("keeps" if name == next(iter(sizes)) else "", Text(f"{name}: {shape} {output.unit}"))
     total = sum(sizes.values()) * plan.total
     table.add_row("size", f"{human_bytes(sum(sizes.values()))} a point, {human_bytes(total)} in all before compression")
-    for name in study.inputs:
+    for name in study.needs:
         table.add_row("needs", f"study {name}")
     console.print(table)
 
@@ -161,23 +163,16 @@ def print_outcome(place: StudyDirectory) -> None:
 
 def print_status(study: Study, place: StudyDirectory, plan: Plan) -> None:
     """How far a study is, and why points failed."""
-    from collections import Counter
-
-    from hpcsim.collector.schema import STATUSES
-    from hpcsim.collector.table import Table as Results
+    from hpcsim.scheduler.tally import RowCounter
 
     console.print(f"{study.name}: {plan.done:,} of {plan.total:,} points finished, {plan.left:,} to run", markup=False)
     print_outcome(place)
-    if not place.results.exists():
+    reasons = RowCounter(place).tally().reasons
+    if not reasons:
         return
-    with Results(place.results) as results:
-        status = results.array("status")
-        if not status.any():
-            return
-        reasons = Counter(zip(status[status > 0], results.array("error")[status > 0], strict=True))
     table = Table("points", "status", "reason", box=None, padding=(0, 2, 0, 0))
-    for (kind, reason), count in reasons.most_common(10):
-        table.add_row(f"{count:,}", STATUSES[kind], Text(str(reason)))
+    for (status, reason), count in reasons.most_common(10):
+        table.add_row(f"{count:,}", status, Text(reason))
     console.print(table)
 
 

@@ -12,13 +12,14 @@ import hpcsim
 PACKAGE = Path(hpcsim.__file__).parent
 #: What a room may not know, even where it imports late.
 FORBIDDEN = {
-    "space": {"stages", "scheduler", "collector", "inference", "report", "study", "cli"},
-    "models": {"stages", "scheduler", "collector", "inference", "report", "study", "cli"},
-    "stages": {"scheduler", "collector", "inference", "report", "study", "cli"},
-    "collector": {"models", "stages", "scheduler", "inference", "report", "study", "cli"},
-    "inference": {"models", "stages", "scheduler", "cli"},
-    "report": {"models", "stages", "scheduler", "study", "cli"},
-    "scheduler": {"inference", "report", "cli"},
+    "space": {"stages", "scheduler", "collector", "inference", "report", "study", "dashboard", "cli"},
+    "models": {"stages", "scheduler", "collector", "inference", "report", "study", "dashboard", "cli"},
+    "stages": {"scheduler", "collector", "inference", "report", "study", "dashboard", "cli"},
+    "collector": {"models", "stages", "scheduler", "inference", "report", "study", "dashboard", "cli"},
+    "inference": {"models", "stages", "scheduler", "dashboard", "cli"},
+    "report": {"models", "stages", "scheduler", "study", "dashboard", "cli"},
+    "scheduler": {"inference", "report", "dashboard", "cli"},
+    "dashboard": {"stages", "inference", "report", "cli"},
 }
 
 

@@ -38,6 +38,7 @@ def test_the_wheel_holds_studies_job_scripts_and_mechanisms(tmp_path):
         archive.extractall(tmp_path / "site")
     shipped = ("params/quickstart.toml", "jobs/array.job.j2", "jobs/sites/slurm.toml", "mod/Exp2SynI.mod", "py.typed")
     assert {f"hpcsim/{name}" for name in shipped} <= names
+    assert {f"hpcsim/dashboard/assets/{name}" for name in ("page.html", "sections.html", "page.css", "page.js")} <= names
     code = "import hpcsim.assets as a; print(sorted(a.shipped_studies()), a.folder('mod'))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}

@@ -33,12 +33,18 @@ class Job:
         For executors on a cluster: the name or the file of the site.
     given : Arguments, optional
         What stands over study and site.
+    scheduler : str
+        For `dask`: the address of a scheduler that is there, or the file that it wrote.
     on_progress : callable
         ``on_progress(points over, of these failed)`` since the start of this job.
     on_shards : callable
         Called now and then while tasks run: a chance to collect.
+    on_tasks : callable
+        ``on_tasks(tasks that run, tasks that are over)``, by executors that start them themselves.
+    dashboard : callable
+        Told the address of Dask's own pages.
     announce : callable
-        Told what a user may want to know, such as the address of a dashboard.
+        Told what a user may want to know.
     """
 
     study: Study
@@ -48,8 +54,11 @@ class Job:
     workers: int | None = None
     site: str | Path = ""
     given: Arguments | None = None
+    scheduler: str = ""
     on_progress: Callable[[int, int], None] = lambda done, failed: None
     on_shards: Callable[[], None] = lambda: None
+    on_tasks: Callable[[int, int], None] = lambda running, over: None
+    dashboard: Callable[[str], None] = lambda address: None
     announce: Callable[[str], None] = lambda text: None
 
 
@@ -87,6 +96,10 @@ def get_executor(name: str) -> Executor:
         from hpcsim.scheduler.local import run_local
 
         return run_local
+    if name == "dask":
+        from hpcsim.scheduler.dask_cluster import run_dask
+
+        return run_dask
     if name == "slurm":
         from hpcsim.scheduler.slurm import run_slurm
 
@@ -94,4 +107,4 @@ def get_executor(name: str) -> Executor:
     raise SpaceError(f'there is no executor "{name}"; {nearest(name, EXECUTORS)}')
 
 
-EXECUTORS = ("inline", "local", "slurm")
+EXECUTORS = ("inline", "local", "dask", "slurm")

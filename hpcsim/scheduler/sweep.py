@@ -36,11 +36,17 @@ class Listener:
         ``progressed(points over, of these failed)``.
     said : callable
         A sentence for people.
+    tasked : callable
+        ``tasked(tasks that run, tasks that are over)``, where the executor starts them itself.
+    dashboard : callable
+        The address of Dask's own pages, where there is a Dask cluster.
     """
 
     started: Callable[[Study, Plan], None] = lambda study, plan: None
     progressed: Callable[[int, int], None] = lambda done, failed: None
     said: Callable[[str], None] = lambda text: None
+    tasked: Callable[[int, int], None] = lambda running, over: None
+    dashboard: Callable[[str], None] = lambda address: None
 
 
 def sweep(
@@ -52,6 +58,7 @@ def sweep(
     retry_failed: bool = False,
     site: str | Path = "",
     given: Arguments | None = None,
+    scheduler: str = "",
     listener: Listener | None = None,
 ) -> Plan:
     """Run what a study's directory does not hold yet, and collect it.
@@ -68,9 +75,11 @@ def sweep(
     retry_failed : bool
         Simulate failed points again.
     site : str or Path
-        For `slurm`: the name or the file of the site.
+        For `slurm` and `dask`: the name or the file of the site.
     given : Arguments, optional
-        For `slurm`: what stands over study and site.
+        For `slurm` and `dask`: what stands over study and site.
+    scheduler : str
+        For `dask`: the address of a scheduler that is there, or the file that it wrote.
     listener : Listener, optional
 
     Returns
@@ -87,7 +96,7 @@ def sweep(
     """
     listener = listener or Listener()
     executor = get_executor(on)
-    prepare(study, directory, on=on, workers=workers, site=site, given=given, listener=listener)
+    prepare(study, directory, on=on, workers=workers, site=site, given=given, scheduler=scheduler, listener=listener)
     todo = plan(study, directory, retry_failed=retry_failed)
     listener.started(study, todo)
     if complete(study, directory) and not todo.left:
@@ -104,8 +113,11 @@ def sweep(
                         workers=workers,
                         site=site,
                         given=given,
+                        scheduler=scheduler,
                         on_progress=listener.progressed,
                         on_shards=lambda: gather(study, directory, listener, final=False),
+                        on_tasks=listener.tasked,
+                        dashboard=listener.dashboard,
                         announce=listener.said,
                     )
                 )
@@ -122,6 +134,7 @@ def prepare(
     workers: int | None = None,
     site: str | Path = "",
     given: Arguments | None = None,
+    scheduler: str = "",
     listener: Listener | None = None,
 ) -> None:
     """Make a directory ready for tasks: run the studies that this one needs, write it down, compile.
@@ -132,8 +145,9 @@ def prepare(
         If the directory holds another study.
     """
     find_observations(study)
-    for name in study.inputs:
-        _ensure_input(study, directory, name, listener or Listener(), on=on, workers=workers, site=site, given=given)
+    for name in study.needs:
+        options = {"on": on, "workers": workers, "site": site, "given": given, "scheduler": scheduler}
+        _ensure_input(study, directory, name, listener or Listener(), **options)
     directory.open(study.to_toml(), study.recipe, study.name)
     if complete(study, directory):
         return

@@ -36,22 +36,30 @@ def reference(tmp_path_factory):
     return values(directory)
 
 
-@pytest.fixture(autouse=True)
-def _place_to_run(request):
-    """What an executor needs, apart from this machine."""
-    if "executor" in request.fixturenames and request.getfixturevalue("executor") == "slurm":
+ON_SLURM = "dask on slurm"
+
+
+@pytest.fixture
+def place(executor, request, tmp_path) -> dict[str, str]:
+    """The executor and what it needs, as the arguments of a sweep."""
+    if "slurm" in executor:
         request.getfixturevalue("slurm")
+    if executor != ON_SLURM:
+        return {"on": executor}
+    site = tmp_path / "few.toml"
+    site.write_text('partition = "debug"\n[limits]\nthrottle = 2\n')
+    return {"on": "dask", "site": str(site)}
 
 
 @pytest.mark.parametrize("model", ["toys:single", "toys:batch"])
 @pytest.mark.parametrize(
-    "executor", [pytest.param(name, marks=pytest.mark.slurm) if name == "slurm" else name for name in EXECUTORS]
+    "executor", [pytest.param(name, marks=pytest.mark.slurm) if "slurm" in name else name for name in (*EXECUTORS, ON_SLURM)]
 )
 class TestEveryExecutor:
-    def test_values_are_equal_to_the_bit(self, executor, model, tmp_path, reference):
+    def test_values_are_equal_to_the_bit(self, place, model, tmp_path, reference):
         study = make(model)
         directory = study.directory(tmp_path / "run")
-        sweep(study, directory, on=executor)
+        sweep(study, directory, **place)
         found = values(directory)
         assert len(found["id"]) == 42
         if model == "toys:single":
@@ -60,10 +68,10 @@ class TestEveryExecutor:
         np.testing.assert_array_equal(found["square"], found["x"] ** 2)
         assert not list(directory.shards.iterdir())
 
-    def test_a_failed_point_is_a_row_and_not_an_end(self, executor, model, tmp_path):
+    def test_a_failed_point_is_a_row_and_not_an_end(self, place, model, tmp_path):
         study = make(model, fixed={"guilty": 7})
         directory = study.directory(tmp_path / "run")
-        sweep(study, directory, on=executor)
+        sweep(study, directory, **place)
         with Table(directory.results) as table:
             failed = table.array("status") == 1
             assert failed.sum() == 2
@@ -74,31 +82,31 @@ class TestEveryExecutor:
             assert not np.isnan(table.array("noise")[~failed]).any()
             assert (table.array("square")[~failed] == table.array("x")[~failed] ** 2).all()
 
-    def test_the_same_study_again_does_nothing(self, executor, model, tmp_path):
+    def test_the_same_study_again_does_nothing(self, place, model, tmp_path):
         marker = tmp_path / "simulated"
         study = make(model, fixed={"marker": str(marker)})
         directory = study.directory(tmp_path / "run")
-        sweep(study, directory, on=executor)
+        sweep(study, directory, **place)
         before = directory.results.stat().st_mtime_ns
         lines = marker.read_text().splitlines() if marker.exists() else []
-        assert sweep(study, directory, on=executor).left == 0
+        assert sweep(study, directory, **place).left == 0
         assert directory.results.stat().st_mtime_ns == before
         assert (marker.read_text().splitlines() if marker.exists() else []) == lines
         if model == "toys:single":
             assert len(lines) == len(set(lines)) == 42
 
-    def test_a_longer_grid_simulates_only_what_is_new(self, executor, model, tmp_path):
+    def test_a_longer_grid_simulates_only_what_is_new(self, place, model, tmp_path):
         marker = tmp_path / "simulated"
         fixed = {"marker": str(marker)}
         small = hpcsim.Study("grow", model, space={"x": [1, 2, 3]}, fixed=fixed)
         large = hpcsim.Study("grow", model, space={"x": [0, 1, 2, 3, 4]}, fixed=fixed)
         directory = small.directory(tmp_path / "run")
-        sweep(small, directory, on=executor)
-        assert sweep(large, directory, on=executor).done == 3
+        sweep(small, directory, **place)
+        assert sweep(large, directory, **place).done == 3
         with Table(directory.results) as table:
             assert sorted(table.array("x")) == [0, 1, 2, 3, 4]
 
-    def test_stages_and_inputs(self, executor, model, tmp_path):
+    def test_stages_and_inputs(self, place, model, tmp_path):
         (tmp_path / "base.toml").write_text(f'[study]\nname = "base"\nmodel = "{model}"\n[space]\nx = [3.0]\n')
         (tmp_path / "top.toml").write_text(
             f'[study]\nname = "top"\nmodel = "{model}"\n[space]\nx = [1, 2]\n'
@@ -108,7 +116,7 @@ class TestEveryExecutor:
         study = hpcsim.Study.load(tmp_path / "top.toml")
         directory = study.directory(tmp_path / "runs" / "top")
         said = []
-        sweep(study, directory, on=executor, listener=Listener(said=said.append))
+        sweep(study, directory, **place, listener=Listener(said=said.append))
         assert said[0] == "first base, which top needs"
         with Table(directory.results) as table, Table(directory.beside("base").results) as base:
             np.testing.assert_allclose(table.array("total"), table.array("noise").sum(axis=1))

@@ -1,0 +1,1 @@
+"""The dashboard: one page with a study's progress, served on this machine alone."""

@@ -1,0 +1,145 @@
+"""Serves the page of one study on this machine's loopback interface."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from hpcsim.dashboard import page
+from hpcsim.dashboard.monitor import Monitor
+from hpcsim.errors import HpcsimError
+
+_LOOPBACK = "127.0.0.1"
+#: Names under which a browser may ask: a page of another host that resolves to this machine is turned away.
+_NAMES = {_LOOPBACK, "localhost", "[::1]"}
+#: Seconds between two requests of a page that is open, and some more.
+_POLL = 2.5
+#: The report carries its own style and pictures, and has no script.
+_REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+class Server:
+    """An HTTP server in a thread, which never keeps the process alive.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        Started and stopped with the server.
+    port : int
+        Any that is free by default.
+
+    Raises
+    ------
+    HpcsimError
+        If the port is taken.
+    """
+
+    def __init__(self, monitor: Monitor, port: int = 0) -> None:
+        self.monitor = monitor
+        try:
+            self._http = _Http((_LOOPBACK, port), _Handler)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise HpcsimError(f"port {port} of {_LOOPBACK} cannot be used: {reason}; give another with --port") from error
+        self._http.monitor = monitor
+        self._thread = threading.Thread(target=self._http.serve_forever, name="hpcsim-dashboard", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._http.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"http://{_LOOPBACK}:{self.port}/"
+
+    @property
+    def tunnel(self) -> str:
+        """The command that brings the page to another machine."""
+        return f"ssh -L {self.port}:{_LOOPBACK}:{self.port} {socket.gethostname()}"
+
+    def start(self) -> None:
+        """Begin to watch and to serve."""
+        self.monitor.start()
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Serve until Ctrl-C."""
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            self.stop()
+
+    def stop(self, last_word: bool = False) -> None:
+        """End; with `last_word`, an open page gets the state of this moment first."""
+        now = time.monotonic()
+        if last_word and now - self._http.polled < 2 * _POLL:
+            self.monitor.hurry()
+            deadline = now + 2 * _POLL
+            while self._http.polled < now + _POLL and time.monotonic() < deadline:
+                time.sleep(0.05)
+        self._http.shutdown()
+        self._http.server_close()
+        self.monitor.stop()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    monitor: Monitor
+    #: When a page asked last, on the monotonic clock.
+    polled = float("-inf")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Three fixed addresses; no part of a request reaches the file system."""
+
+    server: _Http
+    server_version, sys_version = "hpcsim", ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Answer a browser."""
+        if self.headers.get("Host", "").rpartition(":")[0] not in _NAMES and self.headers.get("Host") not in _NAMES:
+            return self.send_error(HTTPStatus.FORBIDDEN, "Forbidden", "ask for 127.0.0.1 or localhost")
+        path = self.path.partition("?")[0]
+        if path == "/":
+            return self._send("text/html", page.html(self.server.monitor.progress()).encode(), page.policy())
+        if path == "/progress.json":
+            self.server.polled = time.monotonic()
+            return self._send("application/json", json.dumps(page.json(self.server.monitor.progress())).encode())
+        if path == "/report":
+            return self._send_report(self.server.monitor.directory.report)
+        return self.send_error(HTTPStatus.NOT_FOUND)
+
+    def _send_report(self, report: Path) -> None:
+        try:
+            content = report.read_bytes()
+        except OSError:
+            return self.send_error(HTTPStatus.NOT_FOUND, "Not Found", "there is no report yet")
+        return self._send("text/html", content, _REPORT_POLICY)
+
+    def _send(self, kind: str, content: bytes, policy: str = "default-src 'none'") -> None:
+        self.send_response(HTTPStatus.OK)
+        headers = {
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Length": str(len(content)),
+            "Content-Security-Policy": policy,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal shows the sweep."""
