@@ -30,10 +30,13 @@ class Dataset:
         Where it comes from, for people.
     licence : str
     checksum : str
-        ``sha256:...``; empty where the archive of `url` tells it (DOI archives do).
+        ``sha256:...``, or ``git:...``, the first digits of the name that git gives to the content; empty where the archive of
+        `url` tells it (DOI archives do).
     url : str
         Where it can be fetched as it is, ``https://...`` or ``doi:.../file``; empty for a file that was converted from
         others.
+    missing : str
+        Where `url` is empty: why, and what to do, before the source is named.
     """
 
     name: str
@@ -41,6 +44,10 @@ class Dataset:
     licence: str
     checksum: str = ""
     url: str = ""
+    missing: str = (
+        "It is a conversion to a plain format that is not published on its own; put the file into a folder and set "
+        f"{FOLDER} to the folder above it, or convert the original:"
+    )
 
 
 def _converted(file: str, source: str, sha256: str) -> Dataset:
@@ -103,6 +110,14 @@ DATASETS: dict[str, Dataset] = {
             "as stated on the page of the record",
             url="doi:10.5281/zenodo.7716391/full_batch.npz",
         ),
+        Dataset(
+            "hay2011/cell1.asc",
+            "ModelDB accession 139653, morphologies/cell1.asc, of Hay et al. (2011) PLOS Comput Biol 7: e1002107",
+            "no licence is stated: for your own use, not to be passed on",
+            "git:a2d2ce42",
+            missing="Nobody has licensed it, so that hpcsim neither ships nor fetches it; download it yourself, put it as "
+            f"cell1.asc into a folder hay2011, and set {FOLDER} to the folder above:",
+        ),
     )
 }
 
@@ -137,18 +152,21 @@ def fetch(name: str) -> Path:
     if dataset.url:
         return _download(dataset, cache_directory() / "data")
     raise ResultsError(
-        f"{name} is not there: {f'there is no {own}' if folder else f'{FOLDER} is not set'}. It is a conversion to a plain "
-        f"format that is not published on its own; put the file into a folder and set {FOLDER} to the folder above it, or "
-        f"convert the original: {dataset.source} ({dataset.licence})"
+        f"{name} is not there: {f'there is no {own}' if folder else f'{FOLDER} is not set'}. {dataset.missing} "
+        f"{dataset.source} ({dataset.licence})"
     )
 
 
 def _check(path: Path, dataset: Dataset) -> None:
     if not dataset.checksum:
         return
-    with path.open("rb") as file:
-        found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    if found != dataset.checksum:
+    if dataset.checksum.startswith("git:"):
+        content = path.read_bytes()
+        found = f"git:{hashlib.sha1(b'blob %d' % len(content) + bytes(1) + content).hexdigest()}"
+    else:
+        with path.open("rb") as file:
+            found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    if not found.startswith(dataset.checksum):
         raise ResultsError(
             f"{path} is not the file that is known as {dataset.name}: found {found}, expected {dataset.checksum}; "
             f"take it again from where you had it, or unset {FOLDER}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi, sqrt
+from math import pi
 
 import numpy as np
 
@@ -46,6 +46,11 @@ class Segments:
         """Membrane area, um2, shape (n_segment,)."""
         return np.asarray(pi * self.diameter * np.abs(np.diff(self.z, axis=1)[:, 0]))
 
+    @property
+    def soma(self) -> int:
+        """Which segment is the middle of the soma."""
+        return int(np.flatnonzero(self.section == "soma")[self.number("soma") // 2])
+
     def number(self, section: str) -> int:
         """How many segments a section has."""
         return int(np.count_nonzero(self.section == section))
@@ -76,10 +81,30 @@ def segments(shape: BallAndSticks) -> Segments:
     }
     names, edges, diameters = [], [], []
     for name, (start, stop, diameter) in sections.items():
-        length_constant = 1e5 * sqrt(diameter / (4 * pi * FREQUENCY * shape.Ra * shape.cm))
-        n = int((abs(stop - start) / (D_LAMBDA * length_constant) + 0.9) / 2) * 2 + 1
+        n = number(abs(stop - start) / float(length_constant(diameter, shape.Ra, shape.cm)))
         ends = np.linspace(start, stop, n + 1)
         names += [name] * n
         edges.append(np.stack([ends[:-1], ends[1:]], axis=1))
         diameters += [diameter] * n
     return Segments(np.array(names), np.concatenate(edges), np.array(diameters))
+
+
+def length_constant(diameter: float | np.ndarray, Ra: float, cm: float) -> np.ndarray:
+    """Length constant at 100 Hz.
+
+    Parameters
+    ----------
+    diameter : float or ndarray, um
+    Ra : float, ohm cm
+    cm : float, uF/cm2
+
+    Returns
+    -------
+    ndarray, um
+    """
+    return np.asarray(1e5 * np.sqrt(np.asarray(diameter) / (4 * pi * FREQUENCY * Ra * cm)))
+
+
+def number(length: float) -> int:
+    """Number of segments of a section whose length in length constants is given; always odd."""
+    return int((length / D_LAMBDA + 0.9) / 2) * 2 + 1
