@@ -18,7 +18,7 @@ from hpcsim.study import Study
 
 def unfinished_inputs(study: Study, directory: StudyDirectory) -> list[str]:
     """Studies that this one needs and whose results do not hold every point."""
-    return [name for name in study.inputs if not complete(study.input_study(name), directory.beside(name))]
+    return [name for name in study.needs if not complete(study.input_study(name), directory.beside(name))]
 
 
 def last_jobs(study: Study, directory: StudyDirectory, names: Sequence[str], slurm: Slurm) -> list[int]:

@@ -23,7 +23,7 @@ from hpcsim.models.model import STUDY, Context, Model, Point, Points, cache_dire
 from hpcsim.outputs import Batch, Layout
 from hpcsim.scheduler.mpi import Alone, World
 from hpcsim.scheduler.plan import holdings
-from hpcsim.study import Study
+from hpcsim.study import BoundStage, Study
 
 #: Seconds and bytes after which finished points are written to a shard.
 FLUSH_SECONDS = 60.0
@@ -319,15 +319,29 @@ def apply_stages(study: Study, data: dict[str, Batch], n: int, context: Context)
     SimulationError
         If a stage gives other outputs than it declared.
     """
+    every = with_stages(study.stages, study.all_outputs, data, n, context)
+    return {name: every[name] for name in study.layout.outputs}
+
+
+def with_stages(
+    stages: Sequence[BoundStage], layout: Layout, data: Mapping[str, Batch], n: int, context: Context
+) -> dict[str, Batch]:
+    """Outputs of `n` points, and with them those that stages make of them, as the layout declares.
+
+    Raises
+    ------
+    SimulationError
+        If a stage gives other outputs than it declared.
+    """
     data = dict(data)
-    for bound in study.stages:
+    for bound in stages:
         options = {
             name: str(value).removeprefix(STUDY) if name in bound.stage.inputs else value for name, value in bound.options.items()
         }
         added = bound.stage.apply(data, options, context)
         for name, batch in added.items():
-            data[name] = _checked(study.all_outputs, name, batch, n, bound.stage.name)
-    return {name: data[name] for name in study.layout.outputs}
+            data[name] = _checked(layout, name, batch, n, bound.stage.name)
+    return data
 
 
 def simulate(model: Model, layout: Layout, points: Points, context: Context) -> dict[str, Batch]:

@@ -224,7 +224,7 @@ def test_several_tasks_side_by_side_in_one_job_and_folders_with_shell_characters
     place = tmp_path / "a b'c\"d%e $(touch oops) `x`;&"
     place.mkdir()
     monkeypatch.chdir(place)
-    study, directory = make(place, 8, seconds=0.5, task_size=2, site='[limits]\nthrottle = 2\n[dask]\nworkers = 2\n')
+    study, directory = make(place, 8, seconds=0.5, task_size=2, site="[limits]\nthrottle = 2\n[dask]\nworkers = 2\n")
     sweep(study, directory, on="dask", site="few.toml")
     assert rows(directory) == right(8)
     assert len(list(directory.logs.glob("worker-*.log"))) == 1
