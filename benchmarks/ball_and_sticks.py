@@ -27,7 +27,8 @@ from hpcsim.models.model import cache_directory
 from hpcsim.models.neuron import ball_and_sticks, mechanisms
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SUFFIXES
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
-from hpcsim.models.neuron.network import MECHANISMS, Network, parallel_session, run
+from hpcsim.models.neuron.network import MECHANISMS, Network
+from hpcsim.models.neuron.neurons import parallel_session
 from hpcsim.models.neuron.recorder import Recorder
 
 TOTAL, CONNECTING = 10.0, 100.0
@@ -71,7 +72,7 @@ def own(values: dict[str, Any]) -> dict[str, float]:
         clock.stop("connections")
         grown = memory() - before
         recorder = Recorder(h, network, values)
-        run(h, parallel, values, recorder, lambda fraction: None)
+        network.run(recorder, lambda fraction: None)
         clock.stop("simulation")
         found = {**clock.parts, "synapses": network.n_synapses, "spikes": len(network.spikes()[0]), "memory": grown}
         del network, recorder

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpcsim.directory import StudyDirectory
+from hpcsim.models.model import STUDY
 from hpcsim.study import Study
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def analyse(study: Study, directory: StudyDirectory, on: str = "local", **option
     with Results(directory.results) as results:
         for number, bound in enumerate(study.methods):
             place = directory.inference / f"{number}_{bound.name.rpartition('.')[2]}"
-            given = _with_observations(study, bound.options, place)
+            given = _with_observations(study, directory, bound.options, place)
             simulate = _simulator(study, place / "simulated", on, options)
             findings.append(get_method(bound.name)(results, place, seed=study.seed, simulate=simulate, **given))
         write_report(results, findings, directory.report)
@@ -50,9 +51,13 @@ def find_observations(study: Study) -> None:
             fetch(source.removeprefix(PUBLIC))
 
 
-def _with_observations(study: Study, options: Mapping[str, Any], place: Path) -> dict[str, Any]:
-    """Options in which a public table, or a file beside the study, is a path."""
+def _with_observations(study: Study, directory: StudyDirectory, options: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    """Options in which another study's points, a public table, or a file beside the study, is a path."""
     source = str(options.get(OBSERVATIONS, ""))
+    if source.startswith(STUDY):
+        from hpcsim.observed_study import observe
+
+        return {**options, OBSERVATIONS: str(observe(study, directory, source.removeprefix(STUDY), place / "observations.csv"))}
     if source.startswith(PUBLIC):
         from hpcsim.recordings.observations import public_observations
 

@@ -301,6 +301,13 @@ class Study:
         names += [str(bound.options[option]) for bound in self.stages for option in bound.stage.inputs]
         return tuple(dict.fromkeys(name.removeprefix(STUDY) for name in names if name))
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the studies that run first: the inputs, and those that inference takes its observations from."""
+        sources = [str(bound.options.get("observations", "")) for bound in self.methods]
+        observed = [source.removeprefix(STUDY) for source in sources if source.startswith(STUDY)]
+        return tuple(dict.fromkeys([*self.inputs, *observed]))
+
     def input_study(self, name: str) -> Study:
         """The study of that name at this one's scale: beside this one's file or directory, or shipped."""
         beside = (self.folder / f"{name}.toml", self.folder.parent / name / "study.toml")

@@ -14,7 +14,9 @@ from hpcsim.models.model import Context, Model, Points
 from hpcsim.outputs import Batch
 
 
-def check_model(model: Model, values: Mapping[str, Any] | None = None, *, points: int = 3) -> dict[str, Batch]:
+def check_model(
+    model: Model, values: Mapping[str, Any] | None = None, *, points: int = 3, inputs: Mapping[str, Any] | None = None
+) -> dict[str, Batch]:
     """Simulate a few points and check every promise of a model.
 
     The declaration is consistent, all declared outputs come back in the declared shapes and types, equal
@@ -28,6 +30,8 @@ def check_model(model: Model, values: Mapping[str, Any] | None = None, *, points
         Parameter values that make a small, fast point; defaults otherwise.
     points : int
         How many points (replicates of the same values); at least 2.
+    inputs : mapping of str to Table, optional
+        Results of the studies that the model's parameters name, by the name of the study.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def check_model(model: Model, values: Mapping[str, Any] | None = None, *, points
     design = Design(space, replicates=max(2, points), model=model.name)
     batch = design.block(0, len(design))
     with tempfile.TemporaryDirectory(prefix="hpcsim-check-") as cache:
-        context = Context(cache=Path(cache))
+        context = Context(cache=Path(cache), inputs=inputs or {})
         if model.prepare:
             model.prepare(context)
         first = _simulate(model, batch, context)

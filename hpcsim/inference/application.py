@@ -93,7 +93,7 @@ class Application:
             met[f"{some.shape[1]} samples"] = features[len(maxima) :]
         if self.options["refine"]:
             met["refined MAP"] = self._refine(np.concatenate([best, some], axis=1), resimulate)
-        table = performance(self._features, met)
+        table = performance(self._features, met, self._scale)
         self.finding.tables["performance"] = table
         self.finding.metrics["performance"] = {
             f"{name}: {column}": float(row[column]) for name, row in table.iterrows() for column in ("fail (%)", "distance mean")
@@ -105,7 +105,7 @@ class Application:
         rows, _ = nearest_rows(self.simulations.blocks(4096), self.observed.to_numpy(float), _NEAREST, found.x_mean, found.x_sd)
         near = self.simulations.take(rows.ravel())[0].reshape(*rows.shape, -1).astype(float)
         refinement = Refinement(
-            self.posterior.prior, self._features, resimulate, self.options["refine"], self.options["candidates"]
+            self.posterior.prior, self._features, resimulate, self.options["refine"], self.options["candidates"], self._scale
         )
         refined, progress = refinement(np.concatenate([start, near], axis=1), self.seed)
         self.finding.tables["refined"], self.finding.tables["refinement"] = refined, progress
@@ -119,6 +119,12 @@ class Application:
     def _features(self) -> DataFrame:
         """What counts for the distance: what is given is met by itself."""
         return self.observed.drop(columns=list(self.options["given"]))
+
+    @property
+    def _scale(self) -> np.ndarray | None:
+        """What features are divided by in the distance: one observation has no spread, that of the simulations stands in."""
+        n = len(self._features.columns)
+        return self.simulations.summary.x_sd[:n] if len(self.observed) == 1 else None
 
     def _store(self, samples: np.ndarray) -> None:
         import h5py

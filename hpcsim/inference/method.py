@@ -29,6 +29,7 @@ Metric = float | dict[str, float]
 
 _BUILT_IN = {
     "inference.npe": "hpcsim.inference.npe:npe",
+    "inference.nsga2": "hpcsim.inference.nsga2:nsga2",
     "inference.reduced_rank": "hpcsim.inference.reduced_rank:reduced_rank",
     "inference.regression": "hpcsim.inference.regression:regression",
 }

@@ -12,7 +12,7 @@ from hpcsim.inference.application import Application
 from hpcsim.inference.density import DENSITIES, Architecture, build, classifier
 from hpcsim.inference.method import Finding, Options, ResultsLike, Simulate, method, unit_of
 from hpcsim.inference.noise import KINDS
-from hpcsim.inference.observations import check_definition, check_extractor, extractor_of, read_observations
+from hpcsim.inference.observations import checked_observations, extractor_of
 from hpcsim.inference.posterior import Posterior
 from hpcsim.inference.prior import Prior
 from hpcsim.inference.selection import SCHEDULES, TrainingSet, training_set
@@ -38,8 +38,8 @@ _EACH = 10
         Parameter("of", (), description="names of the outputs that are the features"),
         Parameter("parameters", (), description="names of the parameters to infer; none: all that the study draws"),
         Parameter("given", (), description="parameters that are known of every observation, such as its current"),
-        Parameter("observations", "", description="a CSV file (a row an observation), or data: and a public table's name"),
-        Parameter("where", "", description="column of the observations: only rows in which it is true; none: all"),
+        Parameter("observations", "", description="a CSV file (a row an observation), study:NAME, or data:NAME (public)"),
+        Parameter("where", "", description="column of the observations, or condition on columns, that holds in rows to take"),
         Parameter("density", "maf", choices=DENSITIES, description="masked autoregressive or neural spline flow"),
         Parameter("hidden", 50, bounds=(1, 4096), description="units of a hidden layer"),
         Parameter("transforms", 5, bounds=(2, 64), description="layers of the flow"),
@@ -124,10 +124,7 @@ def _check(options: Options) -> None:
 def _observations(results: ResultsLike, options: Options, features: tuple[str, ...], units: dict[str, str]) -> DataFrame | None:
     if not options["observations"]:
         return None
-    observed = read_observations(options["observations"], features, units, where=options["where"])
-    check_extractor(observed, extractor_of(results))
-    check_definition(observed, results)
-    return observed
+    return checked_observations(results, options["observations"], features, units, where=options["where"])
 
 
 def _check_enough(summary: Summary, simulations: Simulations) -> None:

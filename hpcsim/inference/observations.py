@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcsim.errors import ResultsError, UnitError, nearest
+from hpcsim.errors import ResultsError, SpaceError, UnitError, nearest
+from hpcsim.space.constraint import Constraint
 from hpcsim.space.units import convert
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def read_observations(
     units : mapping of str to str, optional
         Of the features or of their outputs.
     where : str
-        A column: only rows in which it is true are read. Empty: all.
+        A column, or a condition on columns such as ``weight_scaling == 1``: only rows in which it is true are read.
+        Empty: all.
 
     Returns
     -------
@@ -85,15 +87,41 @@ def read_observations(
     return chosen[list(features)]
 
 
-def _chosen(table: DataFrame, column: str, file: Path) -> Any:
-    """Rows in which a column is true."""
-    if column not in table.columns:
-        raise ResultsError(f'{file}: there is no column "{column}" to choose rows by; {nearest(column, map(str, table.columns))}')
-    values = table[column]
+def _chosen(table: DataFrame, where: str, file: Path) -> Any:
+    """Rows in which a column, or a condition on columns, is true."""
+    columns = {_unitless(str(column)): table[column] for column in table.columns}
+    if where not in columns and not where.isidentifier():
+        return _meeting(columns, where, file)
+    if where not in columns:
+        raise ResultsError(f'{file}: there is no column "{where}" to choose rows by; {nearest(where, columns)}')
+    values = columns[where]
     if not values.isin([0, 1]).all():
         wrong = values[~values.isin([0, 1])]
-        raise ResultsError(f'{file}: the column "{column}" chooses rows; expected true, false, 0 or 1, found {wrong.iloc[0]!r}')
+        raise ResultsError(f'{file}: the column "{where}" chooses rows; expected true, false, 0 or 1, found {wrong.iloc[0]!r}')
     return values.astype(bool)
+
+
+def _meeting(columns: Mapping[str, Any], where: str, file: Path) -> np.ndarray:
+    """Rows that meet a condition; there must be some."""
+    try:
+        condition = Constraint(where)
+        condition.check(name for name, values in columns.items() if values.dtype.kind in "iufb")
+        met = condition({name: columns[name].to_numpy() for name in condition.names})
+    except SpaceError as error:
+        raise ResultsError(f"{file}: where = {where!r} chooses no rows: {error}") from error
+    if not met.any():
+        there = "; ".join(f"{name} is {_some(columns[name].unique().tolist())}" for name in condition.names)
+        raise ResultsError(f"{file}: where = {where!r} holds in none of {len(met)} rows: {there}")
+    return met
+
+
+def _some(values: list[Any]) -> str:
+    return ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")
+
+
+def _unitless(column: str) -> str:
+    match = _WITH_UNIT.fullmatch(column)
+    return match[1] if match else column
 
 
 def _feature(column: str, features: Sequence[str]) -> str | None:
@@ -212,6 +240,22 @@ def check_definition(observations: DataFrame, results: ResultsLike) -> None:
                 f'the observations were made with {stage["use"]} by the definition "{theirs}", the simulations by "{ours}": the '
                 "values differ; make the table again, or simulate with its definition"
             )
+
+
+def checked_observations(
+    results: ResultsLike, path: Path | str, features: Sequence[str], units: Mapping[str, str], *, where: str = ""
+) -> DataFrame:
+    """Observations as :func:`read_observations` gives them, if they were computed as the features of some results were.
+
+    Raises
+    ------
+    ResultsError
+        As `read_observations`, `check_extractor` and `check_definition`.
+    """
+    observed = read_observations(path, features, units, where=where)
+    check_extractor(observed, extractor_of(results))
+    check_definition(observed, results)
+    return observed
 
 
 def out_of_reach(observations: DataFrame, features: Sequence[str], low: np.ndarray, high: np.ndarray) -> DataFrame:

@@ -164,14 +164,49 @@ class Prior:
         -------
         ndarray, shape (..., parameters)
         """
+        position = self.position(theta)
+        share = np.clip(position, EDGE, 1 - EDGE)
+        return np.where(np.isfinite(self.low), np.log(share) - np.log1p(-share), position)
+
+    def position(self, theta: np.ndarray) -> np.ndarray:
+        """Where in its support each parameter is: 0 at the lower end, 1 at the upper; on a logarithmic scale if loguniform.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (..., parameters)
+            Values off the support count as the nearest ones on it.
+
+        Returns
+        -------
+        ndarray, shape (..., parameters)
+            Standard deviations from the mean where the support has no ends.
+        """
         columns = []
         for k, distribution in enumerate(self.distributions.values()):
             start, width = _frame(distribution)
             value = np.clip(theta[..., k], distribution.low, distribution.high)
-            value = ((np.log(value) if isinstance(distribution, Loguniform) else value) - start) / width
-            share = np.clip(value, EDGE, 1 - EDGE)
-            columns.append(np.log(share) - np.log1p(-share) if np.isfinite(distribution.low) else value)
+            columns.append(((np.log(value) if isinstance(distribution, Loguniform) else value) - start) / width)
         return np.stack(columns, axis=-1)
+
+    def at(self, position: np.ndarray) -> np.ndarray:
+        """The inverse of `position`.
+
+        Parameters
+        ----------
+        position : ndarray, shape (..., parameters)
+
+        Returns
+        -------
+        ndarray, shape (..., parameters)
+            On the support, apart from the constraint.
+        """
+        columns = []
+        for k, distribution in enumerate(self.distributions.values()):
+            start, width = _frame(distribution)
+            share = position[..., k]
+            # the exponential is rounded as it is in draws, so that a point is known again on another machine
+            columns.append(distribution.quantile(share) if isinstance(distribution, Loguniform) else start + width * share)
+        return np.clip(np.stack(columns, axis=-1), self.low, self.high)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""

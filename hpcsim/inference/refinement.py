@@ -43,6 +43,8 @@ class Refinement:
     rounds : int
         Each simulates `candidates` sets of parameters for each observation.
     candidates : int
+    scale : ndarray, shape (features,), optional
+        As of :func:`hpcsim.inference.predictive.distances`.
     """
 
     prior: Prior
@@ -50,6 +52,7 @@ class Refinement:
     resimulate: Resimulation
     rounds: int
     candidates: int
+    scale: np.ndarray | None = None
 
     def __call__(self, start: np.ndarray, seed: int) -> tuple[DataFrame, DataFrame]:
         """Refine.
@@ -101,7 +104,7 @@ class Refinement:
     def _measure(self, theta: np.ndarray, name: str, other_noise: int = 0) -> np.ndarray:
         """Distance of each set of parameters, shape (observations, n); infinite where a simulation fails."""
         features = self.resimulate(listed(theta, self.observed.index, self.prior.names), name, other_noise)
-        found = distances(self.observed, features)
+        found = distances(self.observed, features, self.scale)
         return np.where(np.isfinite(found), found, np.inf).reshape(theta.shape[:2])
 
     def _judge(self, finalists: np.ndarray) -> DataFrame:

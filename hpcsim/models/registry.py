@@ -14,6 +14,7 @@ MODELS: Registry[Model] = Registry(
         "brian2.cortical_hh": "hpcsim.models.brian2.cortical_hh:cortical_hh",
         "nest.hagen_lif": "hpcsim.models.nest.hagen_lif:hagen_lif",
         "neuron.ball_and_sticks_network": "hpcsim.models.neuron.ball_and_sticks_network:ball_and_sticks_network",
+        "neuron.hybrid": "hpcsim.models.neuron.hybrid:hybrid",
         "neuron.kernel": "hpcsim.models.neuron.kernel:kernel",
     },
 )

@@ -87,12 +87,12 @@ class Board:
         return str(self._path or self.descriptor)
 
     def show(self, reading: Reading) -> None:
-        """Write; torn reads do no harm, the next one is right."""
-        _FORMAT.pack_into(self._memory, 0, *astuple(reading))
+        """Write in one piece: packing into the memory itself would blank it first, and a blank looks like a batch since 1970."""
+        self._memory[: _FORMAT.size] = _FORMAT.pack(*astuple(reading))
 
     def read(self) -> Reading:
         """What the worker showed last."""
-        return Reading(*_FORMAT.unpack_from(self._memory, 0))
+        return Reading(*_FORMAT.unpack(self._memory[: _FORMAT.size]))
 
     def ask_stop(self) -> None:
         """Ask the worker to stop; launchers of MPI ranks do not all pass signals on."""

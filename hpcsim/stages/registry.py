@@ -13,11 +13,14 @@ STAGES: Registry[Stage] = Registry(
     {
         "signals.dipole": "hpcsim.stages.signals.dipole:dipole",
         "signals.compare": "hpcsim.stages.signals.compare:compare",
+        "signals.predict": "hpcsim.stages.signals.predict:predict",
+        "signals.kernels": "hpcsim.stages.signals.kernels:kernels",
         "signals.eeg": "hpcsim.stages.signals.eeg:eeg",
         "features.catch22": "hpcsim.stages.features.catch22:catch22",
         "features.efel": "hpcsim.stages.features.efel:efel",
         "features.ephys": "hpcsim.stages.features.ephys:ephys",
         "features.spikes": "hpcsim.stages.features.spikes:spikes",
+        "features.spectrum": "hpcsim.stages.features.spectrum:spectrum",
         "features.quality": "hpcsim.stages.features.quality:quality",
     },
 )

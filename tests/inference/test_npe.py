@@ -143,6 +143,24 @@ def test_the_follow_up_study_simulates_maxima_and_samples(folder):
     assert table.loc["MAP", "distance mean"] < table.loc["sample", "distance mean"] < 1
 
 
+def test_one_observation_is_measured_by_the_spread_of_the_simulations(linear_results, tmp_path):
+    import hpcsim
+    from hpcsim.analysis import _simulator
+    from hpcsim.inference.predictive import distances
+
+    observed(1).to_csv(tmp_path / "one.csv")
+    options = {"of": ["x"], "calibration": 0, **SMALL, "epochs": 3, "samples": 20, "checks": 4, "refine": 1, "candidates": 4}
+    study = hpcsim.Study("toy", "npe_toys:linear", space={"a": [0.0]})
+    simulate = _simulator(study, tmp_path / "f" / "simulated", "inline", {})
+    found = npe(linear_results, tmp_path / "f", seed=1, observations=str(tmp_path / "one.csv"), simulate=simulate, **options)
+    table = found.tables["performance"]
+    assert table.index.tolist() == ["MAP", "4 samples", "refined MAP"] and (table["fail (%)"] == 0).all()
+    with hpcsim.open(tmp_path / "f" / "simulated" / "refined") as again:
+        sd = linear_results.features(["x"]).to_numpy().std(axis=0)
+        features = again.features(["x"]).set_axis(["cell0"])
+        assert table.loc["refined MAP", "distance mean"] == pytest.approx(distances(observed(1), features, sd)[0])
+
+
 def test_options_that_make_no_sense_are_told_at_once(linear_results, tmp_path):
     with pytest.raises(StudyError) as caught:
         npe(linear_results, tmp_path, of=["x"], schedule=2, parameters=["a"], given=["a"], device="cuda")

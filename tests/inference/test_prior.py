@@ -60,6 +60,17 @@ def test_unconstrained_space_and_back():
     np.testing.assert_allclose(MIXED.constrain(torch.as_tensor(MIXED.unconstrain(off))), [[-2, 10, 7, -0.5]], atol=1e-4)
 
 
+def test_position_in_the_support_and_back():
+    theta = MIXED.sample(300, 5)
+    position = MIXED.position(theta)
+    assert ((position[:, [0, 1, 3]] >= 0) & (position[:, [0, 1, 3]] <= 1)).all()
+    # draws of the loguniform are rounded to 11 digits
+    np.testing.assert_allclose(MIXED.at(position), theta, rtol=1e-10)
+    ends = np.array([[-2.0, 0.1, 3.0, -0.5], [3.0, 10.0, -1.0, 4.0], [0.5, 1.0, 1.0, 1.75]])
+    np.testing.assert_allclose(MIXED.position(ends), [[0, 0, 1, 0], [1, 1, -1, 1], [0.5, 0.5, 0, 0.5]], atol=1e-12)
+    assert MIXED.at(np.array([[1.0, 1.0, 0.0, 1.0]])).tolist() == [[3.0, 10.0, 1.0, 4.0]]
+
+
 def test_json_and_back():
     again = Prior.from_dict(json.loads(json.dumps(MIXED.to_dict())))
     assert again == MIXED

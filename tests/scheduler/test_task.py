@@ -177,7 +177,7 @@ def test_a_worker_process_imports_neither_dask_nor_xarray_nor_torch(tmp_path):
         "from hpcsim.scheduler import worker\n"
         f"order = worker.Order({str(directory.path)!r}, 0, 4)\n"
         "board = Board.create()\n"
-        "assert worker.main(order.command(board)[3:]) == 0\n"
+        "assert worker.main(order.words(board)[1:]) == 0\n"
         "heavy = {'dask', 'distributed', 'xarray', 'torch', 'pandas', 'sklearn', 'matplotlib', 'pint', 'scipy'}\n"
         "print(sorted(heavy & set(sys.modules)), board.read().done)\n"
     )

@@ -26,6 +26,7 @@ MULTAPSES = (1, 10)
 #: um.
 CONTACTS = tuple(float(z) for z in range(1000, -300, -100))
 SOURCE = "Hagen et al. (2022) PLOS Comput Biol 18(9): e1010353, ball-and-sticks network"
+HAY = "Hay et al. (2011) PLOS Comput Biol 7: e1002107"
 
 Bounds = tuple[float | None, float | None]
 #: Name, unit, bounds, description, and the defaults of E and I.
@@ -97,6 +98,9 @@ def parameters() -> list[Parameter]:
         Parameter("nu_ext", 40.0, "1/s", (0, None), (), "rate of an external synapse", SOURCE),
         Parameter("Ra", 100.0, "ohm cm", (1, None), (), "axial resistivity", SOURCE),
         Parameter("cm", 1.0, "uF/cm^2", (1e-3, None), (), "membrane capacitance", SOURCE),
+        Parameter("E_leak", -90.0, "mV", (-150, 150), (), "reversal potential of the leak", HAY),
+        Parameter("E_Na", 50.0, "mV", (-150, 150), (), "reversal potential of sodium", HAY),
+        Parameter("E_K", -85.0, "mV", (-150, 150), (), "reversal potential of potassium", HAY),
         Parameter("E_h", -45.0, "mV", (-150, 150), (), "reversal potential of Ih", SOURCE),
     ]
     made += [
@@ -106,6 +110,7 @@ def parameters() -> list[Parameter]:
     ]
     made += [
         Parameter("contacts", CONTACTS, "um", description="depths of LFP contacts", source=SOURCE),
+        Parameter("csd_thickness", 100.0, "um", (1e-3, None), (), "thickness of the discs of the CSD around contacts", SOURCE),
         Parameter("sigma", 0.3, "S/m", (1e-6, None), (), "conductivity of the tissue", SOURCE),
         Parameter("dt", 2.0**-4, "ms", (2.0**-16, 0.25), (), "time step; a power of two", SOURCE),
     ]

@@ -123,7 +123,7 @@ def synapses(values: Mapping[str, Any], seed: int, pathway: str, index: int, dep
         connected[index] = False
     sources = np.flatnonzero(connected)
     counts = np.arange(MULTAPSES[0], MULTAPSES[1] + 1)
-    density = _normal(counts, values[f"multapse_mean_{suffix}"], values[f"multapse_std_{suffix}"])
+    density = normal_density(counts, values[f"multapse_mean_{suffix}"], values[f"multapse_std_{suffix}"])
     multapses = counts[_choose(random, density, len(sources))]
     n = int(multapses.sum())
     weight = scaled_weights(values)[suffix]
@@ -151,6 +151,11 @@ def drive(values: Mapping[str, Any], seed: int, population: str, index: int, seg
     return Drive(number, random.integers(0, 2**32, (len(segments), 3), np.uint32))
 
 
+def normal_density(x: np.ndarray, mean: float, std: float) -> np.ndarray:
+    """Density of a normal law."""
+    return np.asarray(np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * np.sqrt(2 * np.pi)))
+
+
 def _stream(seed: int, purpose: str, index: int) -> np.random.Generator:
     """Random numbers that belong to one neuron and one purpose."""
     key = np.array([seed % 2**64, _STREAMS.index(purpose) << 48 | index], np.uint64)
@@ -163,15 +168,10 @@ def _choose(random: np.random.Generator, density: np.ndarray, n: int) -> np.ndar
     return np.asarray(np.searchsorted(cumulative, random.random(n) * cumulative[-1], side="right"))
 
 
-def _normal(x: np.ndarray, mean: float, std: float) -> np.ndarray:
-    """Normal density."""
-    return np.asarray(np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * np.sqrt(2 * np.pi)))
-
-
 def _places(values: Mapping[str, Any], suffix: str, depth: float, segments: Segments) -> np.ndarray:
     """Density of synapses on segments: area times layers that are normal in depth; zero in other sections."""
     layers = (values[f"position_{what}_{suffix}"] for what in ("weight", "mean", "std"))
-    density = sum(weight * _normal(segments.middle + depth, mean, std) for weight, mean, std in zip(*layers, strict=True))
+    density = sum(weight * normal_density(segments.middle + depth, mean, std) for weight, mean, std in zip(*layers, strict=True))
     return np.asarray(density * segments.area * np.isin(segments.section, values[f"sections_{suffix}"]))
 
 

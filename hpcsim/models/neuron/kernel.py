@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from hpcsim.models.model import Context, Point, model
-from hpcsim.models.neuron import ball_and_sticks, mechanisms
-from hpcsim.models.neuron.ball_and_sticks import MULTAPSES, PATHWAYS, POPULATIONS, SOURCE, TEMPERATURE, PopulationRow
-from hpcsim.models.neuron.cells import insert_membrane
+from hpcsim.models.neuron import ball_and_sticks, mechanisms, membranes
+from hpcsim.models.neuron.approximation import approximation
+from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS, SOURCE, PopulationRow
+from hpcsim.models.neuron.mean_probe import MeanProbe
+from hpcsim.models.neuron.membranes import FOLLOWING, MECHANISMS
+from hpcsim.models.parent import parent_row
 from hpcsim.outputs import Coordinate, Output
 from hpcsim.space.parameter import Parameter
-
-MECHANISMS = ("Exp2SynI", "Ih_linearized")
 
 _POPULATION_TABLE: tuple[PopulationRow, ...] = (
     ("nu", "1/s", (0, None), "mean firing rate, for the effective membrane conductance", (2.3, 4.9)),
@@ -30,10 +31,13 @@ def _parameters() -> list[Parameter]:
         Parameter(
             "membrane",
             "linear_Ih",
-            choices=("linear_Ih", "frozen"),
+            choices=tuple(FOLLOWING),
             source=SOURCE,
-            description="whether Ih follows the voltage to first order, or stays as open as at rest",
+            description="whether all gates follow the voltage to first order, those of Ih alone, or none",
         ),
+        Parameter("network", "", description="study (study:NAME) whose rates and V_rest take the place of nu_X and V_rest_X"),
+        Parameter("nu_scaling", 1.0, "", (0, None), (), "factor on all rates", SOURCE),
+        Parameter("V_rest_offset", 0.0, "mV", (-100, 100), (), "added to all resting potentials", SOURCE),
         Parameter("g_eff", True, description="whether mean synaptic conductances add to the leak", source=SOURCE),
         Parameter("lag_max", 100.0, "ms", (0.25, None), (), "kernels reach from -lag_max to lag_max", SOURCE),
         # 2000 ms as published gives the same bits: the membrane is at rest from the start
@@ -48,6 +52,7 @@ def _coordinates(values: Mapping[str, Any]) -> Mapping[str, Coordinate]:
         "pathway": Coordinate(np.array(PATHWAYS)),
         "lag": Coordinate(np.arange(-steps, steps + 1) * values["dt"], "ms"),
         "contact": Coordinate(np.array(values["contacts"], float), "um"),
+        "population": Coordinate(np.array(POPULATIONS)),
     }
 
 
@@ -64,156 +69,98 @@ def _check(values: Mapping[str, Any]) -> str:
     return ""
 
 
-def _prepare(context: Context) -> None:
-    """Compile the mechanisms before tasks start."""
-    mechanisms.library(MECHANISMS, context.cache)
-
-
 @model(
     "neuron.kernel",
+    version="2",
     parameters=_parameters(),
     outputs=[
         Output("dipole_kernel", ("pathway", "lag"), "nA um", description="current dipole moment along z, of one spike"),
         Output("lfp_kernel", ("pathway", "contact", "lag"), "mV", description="extracellular potential, of one spike"),
+        Output("csd_kernel", ("pathway", "contact", "lag"), "nA/um^3", description="current source density, of one spike"),
+        Output("V_rest", ("population",), "mV", description="resting potentials that were used"),
+        Output("nu", ("population",), "1/s", description="rates that were used"),
+        Output("network_seed", dtype="uint64", description="seed of the point of the network study; 0 without one"),
     ],
     coordinates=_coordinates,
     check=_check,
     engine="neuron",
     extra="neuron",
     requires=("neuron", "LFPy", "LFPykit", "lfpykernels"),
-    identity=lambda: mechanisms.identity(MECHANISMS),
-    prepare=_prepare,
+    identity=membranes.identity,
+    prepare=membranes.prepare,
+    inputs=("network",),
     presets={"hagen2022_lif": {"membrane": "frozen", "n_ext_E": 450, "n_ext_I": 160, "weight_IE": 0.00012}},
     source=SOURCE,
 )
-def kernel(point: Point, context: Context) -> dict[str, np.ndarray]:
-    """Kernels from spikes to the current dipole moment and the LFP of a two-population network.
+def kernel(point: Point, context: Context) -> dict[str, Any]:
+    """Kernels from spikes to the current dipole moment, the LFP and the CSD of a two-population network.
 
     Parameters
     ----------
     point : Point
     context : Context
+        With a parameter ``network``, its results hold ``V_rest`` and ``rate`` of a point with the same network.
 
     Returns
     -------
     dict of str to ndarray
-        ``dipole_kernel``, shape (4, n_lag), nA um; ``lfp_kernel``, shape (4, n_contact, n_lag), mV; each is the
-        response of the whole postsynaptic population to one spike of an average presynaptic neuron, and the
-        pathways are those of `PATHWAYS`, postsynaptic population first.
+        ``dipole_kernel``, shape (4, n_lag), nA um; ``lfp_kernel``, shape (4, n_contact, n_lag), mV; ``csd_kernel``, of
+        that shape, nA/um^3; each is the response of the whole postsynaptic population to one spike of an average
+        presynaptic neuron, and the pathways are those of `PATHWAYS`, postsynaptic population first. ``V_rest`` and
+        ``nu``, shape (2,), are those around which the network is linear; ``network_seed`` says where they come from.
 
     Raises
     ------
     SimulationError
-        If NEURON holds sections of somebody else, or mechanisms do not compile.
+        If NEURON holds sections of somebody else, mechanisms do not compile, or no point of the network study has the
+        same parameters.
     """
-    dipoles, potentials = [], []
+    v_rest, nu, seed = _state(point, context)
+    made = []
     with mechanisms.empty_session():
         mechanisms.load(MECHANISMS, context.cache)
-        for post in POPULATIONS:
-            network = _network(point, context, post)
+        # membranes are derived in an empty NEURON: those of all populations before the first neuron is made
+        networks = {post: approximation(point.values, post, v_rest[post], nu, context.cache) for post in POPULATIONS}
+        for post, network in networks.items():
             for pre in POPULATIONS:
-                kernels = network.get_kernel(
-                    _probes(point),
-                    Vrest=point[f"V_rest_{post}"],
-                    dt=point["dt"],
-                    X=pre,
-                    t_X=point["t_X"],
-                    tau=point["lag_max"],
-                    g_eff=point["g_eff"],
-                )
-                dipoles.append(kernels["KernelApproxCurrentDipoleMoment"][2])
-                potentials.append(kernels["GaussCylinderPotential"])
-                context.progress(len(dipoles) / len(PATHWAYS))
+                made.append(_response(network, point, context, pre, v_rest[post]))
+                context.progress(len(made) / len(PATHWAYS))
             network.cell = None
-    return {"dipole_kernel": np.array(dipoles), "lfp_kernel": np.array(potentials)}
+    signals, n = np.array(made), len(point["contacts"])
+    return {
+        "dipole_kernel": signals[:, 2 * n],
+        "lfp_kernel": signals[:, :n],
+        "csd_kernel": signals[:, n : 2 * n],
+        "V_rest": np.array(list(v_rest.values())),
+        "nu": np.array(list(nu.values())),
+        "network_seed": np.uint64(seed),
+    }
 
 
-def _probes(point: Point) -> list[Any]:
-    """What measures: the dipole moment, and the potential along the axis of the population."""
-    from lfpykernels import GaussCylinderPotential, KernelApproxCurrentDipoleMoment
+def _state(point: Point, context: Context) -> tuple[dict[str, float], dict[str, float], int]:
+    """Resting potentials (mV) and rates (1/s) by population, and the seed of the point of the network that has them, or 0."""
+    v_rest, nu = ({p: float(point[f"{name}_{p}"]) for p in POPULATIONS} for name in ("V_rest", "nu"))
+    seed = 0
+    if point["network"]:
+        table = context.input(point["network"])
+        row = parent_row(table, point.values, point.replicate)
+        names, one = table.coordinate("population").values.tolist(), slice(row, row + 1)
+        columns = (table.array(name, one)[0].tolist() for name in ("V_rest", "rate"))
+        v_rest, nu = ({p: column[names.index(p)] for p in POPULATIONS} for column in columns)
+        seed = int(table.array("seed", one)[0])
+    v_rest = {p: v + point["V_rest_offset"] for p, v in v_rest.items()}
+    return v_rest, {p: point["nu_scaling"] * rate for p, rate in nu.items()}, seed
 
-    contacts = np.array(point["contacts"], float)
-    return [
-        KernelApproxCurrentDipoleMoment(cell=None),
-        GaussCylinderPotential(None, contacts, sigma=point["sigma"], R=point["radius"], sigma_z=point["depth_std"]),
-    ]
 
-
-def _network(point: Point, context: Context, post: str) -> Any:
-    """LFPykernels' description of all inputs to one population."""
-    from lfpykernels import KernelApprox
-
-    pathways = [f"{post}{pre}" for pre in POPULATIONS]
-    weights = ball_and_sticks.scaled_weights(point.values)
-    delays = [[point[f"delay_{what}_{pathway}"] for what in ("mean", "std", "min")] for pathway in pathways]
-    multapses = [[point[f"multapse_{what}_{pathway}"] for what in ("mean", "std")] for pathway in pathways]
-    return KernelApprox(
-        X=list(POPULATIONS),
-        Y=post,
-        N_X=np.array([point[f"N_{pre}"] for pre in POPULATIONS]),
-        N_Y=point[f"N_{post}"],
-        C_YX=np.array([point[f"C_{pathway}"] for pathway in pathways]),
-        cellParameters=_cell(point, context, post),
-        populationParameters={"radius": point["radius"], "loc": 0.0, "scale": point["depth_std"]},
-        rotationParameters={"x": 0.0, "y": 0.0},
-        multapseParameters=[_truncated(mean, std, *MULTAPSES) for mean, std in multapses],
-        delayParameters=[_truncated(mean, std, low, np.inf) for mean, std, low in delays],
-        synapseParameters=[_synapse(point, pathway, weights[pathway]) | {"e": point[f"E_syn_{pathway}"]} for pathway in pathways],
-        synapsePositionArguments=[_positions(point, pathway) for pathway in pathways],
-        extSynapseParameters=_synapse(point, "ext", point["weight_ext"]),
-        nu_ext=point["nu_ext"],
-        n_ext=point[f"n_ext_{post}"],
-        nu_X={pre: point[f"nu_{pre}"] for pre in POPULATIONS},
+def _response(network: Any, point: Point, context: Context, pre: str, v_rest: float) -> np.ndarray:
+    """Signals of one spike of a presynaptic population, stacked as those of the probe, shape (2 n_contact + 1, n_lag)."""
+    found = network.get_kernel(
+        [MeanProbe(point.values, context.memo)],
+        Vrest=v_rest,
+        dt=point["dt"],
+        X=pre,
+        t_X=point["t_X"],
+        tau=point["lag_max"],
+        g_eff=point["g_eff"],
     )
-
-
-def _cell(point: Point, context: Context, population: str) -> dict[str, Any]:
-    """What ``LFPy.TemplateCell`` needs for the neuron that stands for a population."""
-    shape = ball_and_sticks.shape(point.values, population)
-    file = str(shape.write(context.cache))
-    soma, sticks = ball_and_sticks.channels(point.values)
-    membrane = {
-        "soma": soma,
-        "sticks": sticks,
-        "v_rest": point[f"V_rest_{population}"],
-        "E_h": point["E_h"],
-        "membrane": point["membrane"],
-    }
-    return {
-        "templatefile": file,
-        "templatename": shape.name,
-        "morphology": file,
-        "v_init": point[f"V_rest_{population}"],
-        "celsius": TEMPERATURE,
-        "nsegs_method": "lambda_f",
-        "custom_fun": [insert_membrane],
-        "custom_fun_args": [membrane],
-    }
-
-
-def _synapse(point: Point, pathway: str, weight: float) -> dict[str, Any]:
-    """A conductance with a double-exponential time course."""
-    return {
-        "syntype": "Exp2Syn",
-        "weight": weight,
-        "tau1": point[f"tau_rise_{pathway}"],
-        "tau2": point[f"tau_decay_{pathway}"],
-    }
-
-
-def _positions(point: Point, pathway: str) -> dict[str, Any]:
-    """Where synapses lie: layers that are normal along z, in some sections."""
-    from scipy.stats import norm
-
-    means, stds = point[f"position_mean_{pathway}"], point[f"position_std_{pathway}"]
-    return {
-        "section": list(point[f"sections_{pathway}"]),
-        "fun": [norm] * len(means),
-        "funargs": [{"loc": mean, "scale": std} for mean, std in zip(means, stds, strict=True)],
-        "funweights": list(point[f"position_weight_{pathway}"]),
-    }
-
-
-def _truncated(mean: float, std: float, low: float, high: float) -> dict[str, float]:
-    """A normal law that is cut at both ends, as ``scipy.stats.truncnorm`` takes it."""
-    return {"a": (low - mean) / std, "b": (high - mean) / std, "loc": mean, "scale": std}
+    return np.asarray(found[MeanProbe.__name__])

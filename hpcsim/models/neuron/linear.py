@@ -10,7 +10,6 @@ with g = dI/dv at fixed gates, tau_k = -1 / (dF_k/dx_k), and s_k = dI/dx_k * dF_
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +19,16 @@ from typing import Any
 import numpy as np
 
 from hpcsim.errors import SimulationError
-from hpcsim.models.neuron import mechanisms
+from hpcsim.models.neuron import mechanisms, quasi_active
 
 #: mV: step of derivatives with respect to the potential, far below the 6 mV over which rates change.
 V_STEP = 0.02
 #: Step of derivatives with respect to a gate, relative to its value; they are exact for currents up to its fourth power.
 GATE_STEP = 0.05
+#: Relative step of the concentrations on which a mechanism may depend.
+CONCENTRATION_STEP = 0.01
+#: Concentrations inside a neuron, as NEURON calls them.
+CONCENTRATIONS = ("cai", "nai", "ki", "cli")
 #: A gate whose rate depends more than this on another one, relative to its own relaxation, is not independent.
 COUPLING = 1e-9
 
@@ -63,6 +66,8 @@ class Expansion:
     g : float, S/cm2
         Conductance at fixed gates.
     gates : tuple of Gate
+    concentrations : tuple of str
+        On which the mechanism depends, such as ``cai``; the expansion holds at those that were given.
     """
 
     mechanism: str
@@ -70,6 +75,7 @@ class Expansion:
     current: float
     g: float
     gates: tuple[Gate, ...]
+    concentrations: tuple[str, ...] = ()
 
 
 def expand(mechanism: str, v: float, values: Mapping[str, float]) -> Expansion:
@@ -85,7 +91,7 @@ def expand(mechanism: str, v: float, values: Mapping[str, float]) -> Expansion:
     v : float, mV
         Holding potential.
     values : mapping of str to float
-        Attributes of the section that the mechanism reads, such as ``{"gbar_NaTa_t": 2.04, "ena": 50}``.
+        Attributes of the section that the mechanism reads, such as ``{"gbar_NaTa_t": 2.04, "ena": 50}``; concentrations, too.
 
     Returns
     -------
@@ -94,123 +100,91 @@ def expand(mechanism: str, v: float, values: Mapping[str, float]) -> Expansion:
     Raises
     ------
     SimulationError
-        If NEURON does not know the mechanism, holds sections of somebody else, or gates depend on each other.
+        If NEURON does not know the mechanism, holds sections of somebody else, gates depend on each other, or the mechanism
+        changes a concentration, which couples all mechanisms that read it.
     """
-    with _held(mechanism, v, values) as (names, evaluate, state):
+    with _held(mechanism, v, values) as (names, evaluate, state, concentrations):
+        changed = [name for name in names if name in CONCENTRATIONS]
+        if changed:
+            raise SimulationError(
+                f"{mechanism} changes {', '.join(changed)} and has no linear form of its own; leave it out, and give the "
+                f"mechanisms that read {', '.join(changed)} its value at the holding potential"
+            )
         base = evaluate(state)
         steps = np.where(state == 0, GATE_STEP, GATE_STEP * np.abs(state))
         steps[0] = V_STEP
         jacobian = np.array([_derivative(evaluate, state, i, step) for i, step in enumerate(steps)]).T
-    return Expansion(mechanism, v, float(-base[0]), float(-jacobian[0, 0]), _gates(names, jacobian))
+    return Expansion(mechanism, v, float(-base[0]), float(-jacobian[0, 0]), _gates(names, jacobian), concentrations)
 
 
-def insert(section: Any, expansions: Sequence[Expansion], cache: Path, *, frozen: bool) -> None:
-    """Give a section the sum of some mechanisms around their holding potential, which becomes its resting potential.
+def insert(
+    place: Any, expansions: Sequence[Expansion], cache: Path, *, frozen: bool = False, rest: float | None = None
+) -> None:
+    """Give a section, or a segment of it, the sum of some mechanisms around their holding potential.
 
     Parameters
     ----------
-    section : nrn.Section
+    place : nrn.Section or nrn.Segment
+        Of a segment, the section gets the mechanisms, and the segment the numbers.
     expansions : sequence of Expansion
         All at the same holding potential.
     cache : Path
         Where compiled mechanisms are kept.
     frozen : bool
         Gates stay as they are at the holding potential; otherwise they follow the potential to first order.
+    rest : float, optional, mV
+        The resting potential: the holding potential unless another one is given, from which deviations then count.
 
     Raises
     ------
     SimulationError
-        If the holding potentials differ.
+        If the holding potentials differ, or gates shall follow and one depends on a concentration, which would not.
     """
+    driven = [expansion for expansion in expansions if expansion.concentrations and expansion.gates]
+    if driven and not frozen:
+        raise SimulationError(
+            f"{driven[0].mechanism} depends on {', '.join(driven[0].concentrations)}, which follows the currents of other "
+            "mechanisms and has no linear form here; freeze the gates, or leave this mechanism out"
+        )
     potentials = sorted({expansion.v for expansion in expansions})
     if len(potentials) != 1:
         raise SimulationError(f"expansions are around the potentials {potentials} mV; expected one potential for all of them")
+    rest = potentials[0] if rest is None else rest
+    section = getattr(place, "sec", place)
     section.insert("pas")
-    section.g_pas = sum(expansion.g for expansion in expansions)
-    section.e_pas = potentials[0]
+    place.g_pas = sum(expansion.g for expansion in expansions)
+    place.e_pas = rest
     gates = [] if frozen else [gate for expansion in expansions for gate in expansion.gates]
     if not gates:
         return
-    name, text = quasi_active(len(gates))
-    mechanisms.load([mechanisms.write_once(cache / "generated" / f"{name}.mod", text)], cache)
-    section.insert(name)
-    setattr(section, f"vrest_{name}", potentials[0])
+    file = quasi_active.source(len(gates), cache)
+    mechanisms.load([file], cache)
+    section.insert(file.stem)
+    setattr(place, f"vrest_{file.stem}", rest)
     for k, gate in enumerate(gates):
-        setattr(section, f"slow{k}_{name}", gate.slow)
-        setattr(section, f"tau{k}_{name}", gate.tau)
-
-
-def quasi_active(n: int) -> tuple[str, str]:
-    """Write the mechanism of `n` gates that follow the potential to first order.
-
-    Parameters
-    ----------
-    n : int
-
-    Returns
-    -------
-    tuple of str
-        Its name, which belongs to this text alone, and its NMODL text.
-    """
-    body = f"""TITLE {n} gate(s) to first order around a resting potential
-NEURON {{
-    THREADSAFE
-    SUFFIX NAME
-    NONSPECIFIC_CURRENT i
-    RANGE i, vrest, {", ".join(f"slow{k}, tau{k}" for k in range(n))}
-}}
-UNITS {{
-    (S) = (siemens)
-    (mV) = (millivolt)
-    (mA) = (milliamp)
-}}
-PARAMETER {{
-    vrest = -65 (mV)
-    {_each(n, "slow{k} = 0 (S/cm2)", "tau{k} = 1 (ms)")}
-}}
-ASSIGNED {{
-    v (mV)
-    i (mA/cm2)
-}}
-STATE {{
-    {_each(n, "x{k} (mV)")}
-}}
-INITIAL {{
-    {_each(n, "x{k} = 0")}
-}}
-BREAKPOINT {{
-    SOLVE relax METHOD cnexp
-    i = {" + ".join(f"slow{k} * x{k}" for k in range(n))}
-}}
-DERIVATIVE relax {{
-    {_each(n, "x{k}' = (v - vrest - x{k}) / tau{k}")}
-}}
-"""
-    name = f"quasi_active_{n}_{hashlib.sha256(body.encode()).hexdigest()[:8]}"
-    return name, body.replace("NAME", name)
-
-
-def _each(n: int, *lines: str) -> str:
-    return "\n    ".join(line.format(k=k) for k in range(n) for line in lines)
+        setattr(place, f"slow{k}_{file.stem}", gate.slow)
+        setattr(place, f"tau{k}_{file.stem}", gate.tau)
 
 
 @contextmanager
 def _held(
     mechanism: str, v: float, values: Mapping[str, float]
-) -> Iterator[tuple[list[str], Callable[[np.ndarray], np.ndarray], np.ndarray]]:
+) -> Iterator[tuple[list[str], Callable[[np.ndarray], np.ndarray], np.ndarray, tuple[str, ...]]]:
     """A single compartment with one mechanism, at rest at a potential.
 
     Yields
     ------
     tuple
         Names of the gates; the time derivatives as a function of the state, where that of the potential stands for the
-        inward current in mA/cm2; and the state: the potential in mV and the gates.
+        inward current in mA/cm2; the state: the potential in mV and the gates; and the concentrations that matter.
     """
     with mechanisms.empty_session() as h:
         if not hasattr(h, mechanism):
             raise SimulationError(f'NEURON knows no mechanism "{mechanism}"; load it first')
         section, solver = h.Section(name="held"), h.CVode()
         section.insert(mechanism)
+        # the ends of a section carry no membrane: through a low resistance, the rounding of their potential would be a current
+        section.Ra = 1e9
         for name, value in values.items():
             setattr(section, name, value)
         variable_step = bool(solver.active())
@@ -232,9 +206,24 @@ def _held(
                 found[0] *= 1e-3 * section.cm
                 return found
 
-            yield names, evaluate, np.array(state.as_numpy())
+            rest = np.array(state.as_numpy())
+            yield names, evaluate, rest, tuple(_influences(section, evaluate, rest))
         finally:
             solver.active(variable_step)
+
+
+def _influences(section: Any, evaluate: Callable[[np.ndarray], np.ndarray], state: np.ndarray) -> Iterator[str]:
+    """Concentrations whose change changes a derivative."""
+    for name in CONCENTRATIONS:
+        value = getattr(section, name, 0.0)
+        if not value:
+            continue
+        before = evaluate(state)
+        setattr(section, name, value * (1 + CONCENTRATION_STEP))
+        after = evaluate(state)
+        setattr(section, name, value)
+        if not np.array_equal(before, after):
+            yield name
 
 
 def _derivative(evaluate: Callable[[np.ndarray], np.ndarray], state: np.ndarray, i: int, step: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from hpcsim.models.neuron import probes
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS
 
 if TYPE_CHECKING:
-    from hpcsim.models.neuron.network import Network
+    from hpcsim.models.neuron.neurons import Neurons
 
 #: Time steps whose currents are multiplied with the matrix of the probes at once.
 BLOCK = 64
@@ -22,7 +22,7 @@ class Recorder:
 
     Parameters
     ----------
-    network : Network
+    network : Neurons
     values : mapping
         Parameters of the model.
 
@@ -36,7 +36,7 @@ class Recorder:
         By population: shape (n_segment, n_time_v), sums over own recorded neurons.
     """
 
-    def __init__(self, h: Any, network: Network, values: Mapping[str, Any]) -> None:
+    def __init__(self, h: Any, network: Neurons, values: Mapping[str, Any]) -> None:
         self._first = round(values["transient"] / values["dt"])
         self._steps = round(values["tstop"] / values["dt"])
         self._every = round(values["dt_v"] / values["dt"])
@@ -50,7 +50,7 @@ class Recorder:
         sampled = {p: [n for n in network.neurons[p] if n.index < values["n_recorded"]] for p in POPULATIONS}
         self._rows = {p: [neuron.index for neuron in own] for p, own in sampled.items()}
         self._voltages = _Gathering(h, [point._ref_v for p in POPULATIONS for neuron in sampled[p] for point in neuron.points])
-        self._soma = {p: int(np.flatnonzero(s.section == "soma")[s.number("soma") // 2]) for p, s in network.segments.items()}
+        self._soma = {p: s.soma for p, s in network.segments.items()}
         n_recorded = {p: min(values["n_recorded"], size) for p, size in network.sizes.items()}
         self.soma_potentials = {p: np.zeros((n_recorded[p], samples)) for p in POPULATIONS}
         self.segment_potentials = {p: np.zeros((len(s), samples)) for p, s in network.segments.items()}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import re
 from pathlib import Path
+from typing import Any
 
+from hpcsim.errors import SimulationError
 from hpcsim.models.neuron.mechanisms import neuron_interpreter
 
 #: A loaded MPI library in the memory map of a process: MPICH's and Open MPI's names for it.
@@ -34,3 +36,25 @@ def world() -> int:
     h = neuron_interpreter()
     h.nrnmpi_init()
     return int(h.ParallelContext().nhost())
+
+
+def same_world(parallel: Any, communicator: Any) -> None:
+    """Check that NEURON and the task have the same MPI ranks.
+
+    Parameters
+    ----------
+    parallel : HocObject
+        NEURON's ParallelContext.
+    communicator : mpi4py.MPI.Comm or None
+        Of the task.
+
+    Raises
+    ------
+    SimulationError
+        If their numbers differ.
+    """
+    expected = communicator.Get_size() if communicator is not None else 1
+    if int(parallel.nhost()) != expected:
+        raise SimulationError(
+            f"NEURON runs on {int(parallel.nhost())} MPI rank(s) and the task on {expected}; they must share one MPI library"
+        )

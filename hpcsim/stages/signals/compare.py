@@ -12,14 +12,12 @@ from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
 from hpcsim.stages.recording import time_step
+from hpcsim.stages.spectra import SEGMENT, SOURCE, coherence, density, frequencies
 from hpcsim.stages.stage import stage
 
-SOURCE = "Hagen et al. (2022) PLOS Comput Biol 18(9): e1010353"
 FILTERS = ("raw", "low_pass")
 #: Elliptic low-pass filter: order, ripple in the pass band (dB), attenuation in the stop band (dB), of `SOURCE`.
 ORDER, RIPPLE, ATTENUATION = 2, 0.1, 40.0
-#: Part of a segment that spectra share with the next one, of `SOURCE`.
-OVERLAP = 0.75
 #: Shortest signal, samples: the zero-phase filter extends it by so many at both ends, and a correlation needs more than two.
 SHORTEST = 16
 
@@ -41,16 +39,15 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
             f"expected less than half of the sampling rate, {500 / step:g} Hz"
         )
     channels, frequency = layout[prediction].dims[:-1], f"frequency_{prediction}"
-    length = min(int(options["segment"]), n)
     coordinates = {dim: layout.coordinates[dim] for dim in channels}
     coordinates["filter"] = Coordinate(np.array(FILTERS))
-    coordinates[frequency] = Coordinate(np.fft.rfftfreq(length, step * 1e-3), "Hz")
-    density = f"({layout[prediction].unit})^2/Hz" if layout[prediction].unit else "1/Hz"
+    coordinates[frequency] = Coordinate(frequencies(n, step, int(options["segment"])), "Hz")
+    unit = f"({layout[prediction].unit})^2/Hz" if layout[prediction].unit else "1/Hz"
     outputs = [
         Output(f"{prediction}_r2", ("filter", *channels), description=f"squared correlation with {truth}"),
         Output(f"{prediction}_std_ratio", ("filter", *channels), description=f"standard deviation over that of {truth}"),
-        Output(f"{prediction}_psd", (*channels, frequency), density, description="power spectral density"),
-        Output(f"{truth}_psd", (*channels, frequency), density, description="power spectral density, populations added up"),
+        Output(f"{prediction}_psd", (*channels, frequency), unit, description="power spectral density"),
+        Output(f"{truth}_psd", (*channels, frequency), unit, description="power spectral density, populations added up"),
         Output(f"{prediction}_coherence", (*channels, frequency), description=f"coherence with {truth}"),
     ]
     return Layout.of(outputs, coordinates)
@@ -63,7 +60,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
         Parameter("prediction", "dipole", description="the signal that predicts it"),
         Parameter("skip", 100.0, "ms", (0, None), description="time at the start that is left out: as long as kernels reach"),
         Parameter("cutoff", 100.0, "Hz", (1e-3, None), description="of the elliptic low-pass filter", source=SOURCE),
-        Parameter("segment", 2048, bounds=(8, None), description="samples of a segment of Welch's method", source=SOURCE),
+        Parameter("segment", SEGMENT, bounds=(8, None), description="samples of a segment of Welch's method", source=SOURCE),
     ],
     declare=_declare,
     engine="scipy",
@@ -98,13 +95,13 @@ def compare(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
         one = one.sum(axis=1)
     one, other = one[..., first:], other[..., first:]
     pairs = [(one, other), tuple(_low_passed(signal, options["cutoff"], step) for signal in (one, other))]
-    spectra = _spectra(one, other, 1e3 / step, int(options["segment"]))
+    segment = int(options["segment"])
     return {
         f"{prediction}_r2": np.stack([_r2(*pair) for pair in pairs], axis=1),
         f"{prediction}_std_ratio": np.stack([_std_ratio(*pair) for pair in pairs], axis=1),
-        f"{truth}_psd": spectra[0],
-        f"{prediction}_psd": spectra[1],
-        f"{prediction}_coherence": spectra[2],
+        f"{truth}_psd": density(one, step, segment),
+        f"{prediction}_psd": density(other, step, segment),
+        f"{prediction}_coherence": coherence(one, other, step, segment),
     }
 
 
@@ -155,13 +152,3 @@ def _std_ratio(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Standard deviation of the second over that of the first."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(other.std(axis=-1) / one.std(axis=-1))
-
-
-def _spectra(one: np.ndarray, other: np.ndarray, rate: float, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Power spectral densities of both by Welch's method, and their coherence."""
-    from scipy.signal import coherence, welch
-
-    length = min(length, one.shape[-1])
-    how = {"fs": rate, "nperseg": length, "noverlap": int(OVERLAP * length)}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return welch(one, **how)[1], welch(other, **how)[1], coherence(one, other, **how)[1]

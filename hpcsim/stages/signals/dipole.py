@@ -11,7 +11,8 @@ from hpcsim.errors import ResultsError, nearest
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
-from hpcsim.stages.recording import Recording, recording, time_step
+from hpcsim.stages.recording import Recording, recording
+from hpcsim.stages.signals.convolution import check_lags, convolved, ordered, pathways, summed
 from hpcsim.stages.stage import stage
 
 TIME = "time_dipole"
@@ -32,7 +33,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     coordinates = {TIME: Coordinate(time.values[::factor], time.unit)}
     outputs = [Output("dipole", (TIME,), UNIT, description="current dipole moment along z")]
     if options["components"]:
-        coordinates["pathway"] = Coordinate(np.array(_pathways(network)))
+        coordinates["pathway"] = Coordinate(np.array(pathways(network.populations)))
         outputs.append(Output("dipole_components", ("pathway", TIME), UNIT, description="dipole by pathway, post:pre"))
     return Layout.of(outputs, coordinates)
 
@@ -81,16 +82,13 @@ def dipole(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
     kernels = _kernels(options, context, recording("signals.dipole", str(options["of"]), context.layout))
     factor = _factor(options)
     if options["components"]:
-        parts = np.array([_decimated(_convolved(point, kernels), factor) for point in counts])
+        parts = np.array([_decimated(convolved(point, kernels), factor) for point in counts])
         return {"dipole": parts.sum(axis=1), "dipole_components": parts}
-    # convolution is linear: kernels of one presynaptic population add up first, and are convolved once
-    n = counts.shape[1]
-    summed = kernels.reshape(n, n, -1).sum(axis=0)
-    return {"dipole": np.array([_decimated(_convolved(point, summed).sum(axis=0), factor) for point in counts])}
+    return {"dipole": np.array([_decimated(summed(point, kernels), factor) for point in counts])}
 
 
 def _kernels(options: Mapping[str, Any], context: Context, network: Recording) -> np.ndarray:
-    """Kernels of all pathways, shape (n_population**2, n_lag), nA um, in the order of `_pathways`."""
+    """Kernels of all pathways, shape (n_population**2, n_lag), nA um, in the order of `pathways`."""
     name = str(options["kernel"]).removeprefix("study:")
     if name not in context.inputs:
         raise ResultsError(
@@ -104,28 +102,9 @@ def _kernels(options: Mapping[str, Any], context: Context, network: Recording) -
             f'signals.dipole: dipole_kernel of the study "{name}" has shape {values.shape}; expected one point, '
             "(1, n_pathway, n_lag); make a study of a single point for the kernel"
         )
-    _check_lags(table.coordinate("lag"), network.step, name)
-    rows = {str(pathway): row for pathway, row in zip(table.coordinate("pathway").values, values[0], strict=True)}
-    wanted = _pathways(network)
-    missing = [pathway for pathway in wanted if pathway not in rows]
-    if missing:
-        raise ResultsError(
-            f'signals.dipole: the study "{name}" has no kernel for {", ".join(missing)} (post:pre); '
-            f"it has {', '.join(rows)}, and the populations of the counts are {', '.join(network.populations)}"
-        )
-    kernels = np.array([rows[pathway] for pathway in wanted], dtype=np.float64)
-    if not np.isfinite(kernels).all():
-        raise ResultsError(f'signals.dipole: the kernels of the study "{name}" are not finite; did its point fail?')
-    return kernels
-
-
-def _convolved(counts: np.ndarray, kernels: np.ndarray) -> np.ndarray:
-    """Rows of kernels, with the counts of their presynaptic populations; lag 0 stays in its place."""
-    from scipy.signal import fftconvolve
-
-    # post:pre in this order: the presynaptic population changes fastest
-    rows = [fftconvolve(counts[i % len(counts)], kernel, mode="same") for i, kernel in enumerate(kernels)]
-    return np.array(rows)
+    where = f'the study "{name}"'
+    check_lags("signals.dipole", table.coordinate("lag"), network.step, where)
+    return ordered("signals.dipole", values[0], table.coordinate("pathway"), network.populations, where)
 
 
 def _decimated(signal: np.ndarray, factor: int) -> np.ndarray:
@@ -135,26 +114,6 @@ def _decimated(signal: np.ndarray, factor: int) -> np.ndarray:
     from scipy.signal import decimate
 
     return np.asarray(decimate(signal, factor, axis=-1, zero_phase=True))
-
-
-def _check_lags(lag: Coordinate, dt: float, name: str) -> None:
-    """Lags have the step of the counts, and 0 in their middle."""
-    kernels = f'the kernels of the study "{name}"'
-    step = time_step("signals.dipole", kernels, lag)
-    if not np.isclose(step, dt, rtol=1e-6, atol=0):
-        raise ResultsError(
-            f"signals.dipole: {kernels} have steps of {step:g} ms and the counts of {dt:g} ms; make both with the same dt"
-        )
-    if not np.allclose(lag.values, -lag.values[::-1], atol=1e-6 * dt):
-        raise ResultsError(
-            f"signals.dipole: {kernels} have lags from {lag.values[0]:g} to {lag.values[-1]:g} ms; "
-            "expected as many before as after 0"
-        )
-
-
-def _pathways(network: Recording) -> list[str]:
-    """Every pair of populations, post:pre."""
-    return [f"{post}:{pre}" for post in network.populations for pre in network.populations]
 
 
 def _factor(options: Mapping[str, Any]) -> int:

@@ -15,7 +15,8 @@ from hpcsim.models.neuron import connections, mechanisms
 from hpcsim.models.neuron.ball_and_sticks import SUFFIXES
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
 from hpcsim.models.neuron.kernel import kernel
-from hpcsim.models.neuron.network import MECHANISMS, Network, parallel_session, run
+from hpcsim.models.neuron.network import MECHANISMS, Network
+from hpcsim.models.neuron.neurons import parallel_session
 from hpcsim.models.neuron.recorder import Recorder
 from hpcsim.testing import check_model
 
@@ -123,7 +124,7 @@ def test_merged_synapses_are_exact(neuron_cache: Path):
             network = Network(h, parallel, values, 3, merged=merged)
             network.connect()
             recorder = Recorder(h, network, values)
-            run(h, parallel, values, recorder, lambda fraction: None)
+            network.run(recorder, lambda fraction: None)
             objects = sum("Exp2Syn" in str(kept) for neuron in network for kept in neuron.kept)
             found.append((network.spikes(), recorder.signals["E"], network.n_synapses, objects))
             del network, recorder
@@ -148,7 +149,7 @@ def test_signals_are_those_of_lfpykit_on_recorded_currents(neuron_cache: Path):
         neuron, cell = network.neurons["E"][0], network.segments["E"]
         currents = [h.Vector().record(point._ref_i_membrane_) for point in neuron.points]
         potential = h.Vector().record(neuron.points[0]._ref_v)
-        run(h, parallel, values, recorder, lambda fraction: None)
+        network.run(recorder, lambda fraction: None)
         recorded = np.array([current.as_numpy() for current in currents])[:, :-1]
         v = potential.as_numpy()[:-1].copy()
         del network, currents, potential

@@ -9,37 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy import exp
+from published import Ih_m, NaTa_t_h, NaTa_t_m, SKv3_1_m
 
 from hpcsim.models.neuron import mechanisms
 from hpcsim.models.neuron.network import MECHANISMS
 
 #: Away from -38, -66 and -154.9 mV, where the published rates are zero over zero.
 POTENTIALS = np.array([-150.0, -100.3, -80.0, -70.2, -65.0, -50.7, -37.0, -20.5, 0.0, 18.7, 40.0])
-QT = 2.3 ** ((34 - 21) / 10)
-
-
-def Ih_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Kole et al. (2006)."""
-    alpha, beta = 0.001 * 6.43 * (v + 154.9) / (exp((v + 154.9) / 11.9) - 1), 0.001 * 193 * exp(v / 33.1)
-    return alpha / (alpha + beta), 1 / (alpha + beta)
-
-
-def SKv3_1_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rettig et al. (1992)."""
-    return 1 / (1 + exp((v - 18.7) / -9.7)), 4 / (1 + exp((v + 46.56) / -44.14))
-
-
-def NaTa_t_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colbert & Pan (2002)."""
-    alpha, beta = 0.182 * (v + 38) / (1 - exp(-(v + 38) / 6)), 0.124 * (-v - 38) / (1 - exp(-(-v - 38) / 6))
-    return alpha / (alpha + beta), 1 / ((alpha + beta) * QT)
-
-
-def NaTa_t_h(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colbert & Pan (2002)."""
-    alpha, beta = -0.015 * (v + 66) / (1 - exp((v + 66) / 6)), -0.015 * (-v - 66) / (1 - exp((-v - 66) / 6))
-    return alpha / (alpha + beta), 1 / ((alpha + beta) * QT)
-
 
 GATES = [("Ih", "m", Ih_m), ("SKv3_1", "m", SKv3_1_m), ("NaTa_t", "m", NaTa_t_m), ("NaTa_t", "h", NaTa_t_h)]
 

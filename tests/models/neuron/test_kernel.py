@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from hpcsim.errors import SimulationError
 from hpcsim.models.model import Context, Point
 from hpcsim.models.neuron.kernel import MECHANISMS, kernel
 from hpcsim.models.neuron.mechanisms import neuron_interpreter
+from hpcsim.outputs import Coordinate
 
-# three contacts in place of 13: their integrals take most of the time
 CONTACTS = (500.0, 200.0, 0.0)
 
 
@@ -73,17 +74,84 @@ def test_published_frozen_kernels(neuron_cache: Path):
         assert (where[0], _lags(lag_max=50.0)[where[1]]) == (contact, pytest.approx(lag, abs=0.01))
 
 
+def test_membranes_differ_where_gates_follow(neuron_cache: Path, default_kernels: dict[str, np.ndarray]):
+    """Hagen et al. (2022): linear Ih and frozen gates are 0.6 to 2.9 % of the peak apart; sodium adds to what follows."""
+    frozen, linear = (_kernels(neuron_cache, membrane=membrane) for membrane in ("frozen", "linear"))
+    # of all contacts and the moment, at the peak
+    for found, low, high in ((frozen, 1e-4, 0.03), (linear, 1e-3, 0.05)):
+        for one, other in zip(default_kernels["dipole_kernel"], found["dipole_kernel"], strict=True):
+            assert low < np.abs(one - other).max() / np.abs(one).max() < high
+
+
+def test_csd_has_the_moment_of_the_dipole(neuron_cache: Path):
+    """Discs that cover the population hold no net source, and their first moment is the dipole moment."""
+    contacts = tuple(float(z) for z in range(1500, -650, -50))
+    found = _kernels(neuron_cache, contacts=contacts, csd_thickness=50.0)
+    volume = np.pi * 150.0**2 * 50.0
+    current = found["csd_kernel"] * volume
+    assert np.abs(current).max() > 0.1
+    for one, moment in zip(current, found["dipole_kernel"], strict=True):
+        assert np.abs(one.sum(axis=0)).max() < 1e-6 * np.abs(one).max()
+        # a disc knows its sources to half of its thickness
+        np.testing.assert_allclose(np.array(contacts) @ one, moment, rtol=0, atol=0.02 * np.abs(moment).max())
+
+
 def test_kernels_are_causal(default_kernels: dict[str, np.ndarray]):
     """Nothing happens before the spike."""
     before = _lags() <= 0
     assert not default_kernels["dipole_kernel"][:, before].any()
     assert not default_kernels["lfp_kernel"][:, :, before].any()
+    assert not default_kernels["csd_kernel"][:, :, before].any()
 
 
 def test_late_spike_gives_the_same_bits(neuron_cache: Path, default_kernels: dict[str, np.ndarray]):
     """The membrane is at rest from the start, so that the spike need not be late."""
     later = _kernels(neuron_cache, t_X=400.0, contacts=(0.0,))
     np.testing.assert_array_equal(later["dipole_kernel"], default_kernels["dipole_kernel"])
+
+
+class Network:
+    """What a point asks of the results of a network."""
+
+    path = Path("runs/base/results.h5")
+    good = np.array([True, True, True])
+    columns: ClassVar[dict[str, np.ndarray]] = {
+        "weight_scaling": np.array([1.0, 1.05, 1.05]),
+        "tstop": np.full(3, 500.0),
+        "replicate": np.array([0, 0, 1]),
+        "seed": np.array([2**63 + 1, 2**63 + 3, 2**63 + 5], np.uint64),
+        "V_rest": np.array([[-71.0, -68.0], [-70.0, -69.0], [-72.0, -66.0]]),
+        "rate": np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]),
+    }
+
+    def names(self, role: str) -> list[str]:
+        assert role == "parameter"
+        return ["weight_scaling", "tstop"]
+
+    def array(self, name: str, rows: slice | None = None) -> np.ndarray:
+        return self.columns[name][rows or slice(None)]
+
+    def coordinate(self, dim: str) -> Coordinate:
+        assert dim == "population"
+        # not in the order of the kernels
+        return Coordinate(np.array(["I", "E"]))
+
+
+def test_state_is_that_of_the_network_study(neuron_cache: Path):
+    """Rates and potentials of the row with equal parameters and replicate, by name, then scaled and shifted."""
+    changes = {"contacts": (0.0,), "weight_scaling": 1.05, "network": "study:base", "nu_scaling": 2.0, "V_rest_offset": -1.5}
+    point = Point({**kernel.defaults(), **changes}, "0" * 32, 1, 0)
+    found = kernel.simulate(point, Context(cache=neuron_cache, inputs={"base": Network()}))
+    np.testing.assert_array_equal(found["V_rest"], [-67.5, -73.5])
+    np.testing.assert_array_equal(found["nu"], [12.0, 6.0])
+    assert found["network_seed"] == 2**63 + 5
+    own = {"nu_E": 12.0, "nu_I": 6.0, "V_rest_E": -67.5, "V_rest_I": -73.5}
+    same = _kernels(neuron_cache, contacts=(0.0,), weight_scaling=1.05, **own)
+    np.testing.assert_array_equal(same["lfp_kernel"], found["lfp_kernel"])
+    assert same["network_seed"] == 0
+    missing = Point({**point.values, "weight_scaling": 1.1}, "0" * 32, 0, 0)
+    with pytest.raises(SimulationError, match=r"weight_scaling is 1.1 here and 1.0, 1.05 there"):
+        kernel.simulate(missing, Context(cache=neuron_cache, inputs={"base": Network()}))
 
 
 def test_everything_is_cleaned(default_kernels: dict[str, np.ndarray]):
@@ -120,5 +188,5 @@ def test_declaration():
     """Defaults pass their own checks; the files of the mechanisms are part of the identity."""
     for parameter in kernel.parameters:
         assert parameter.resolve(parameter.default) == parameter.default
-    assert sorted(kernel.identity()) == sorted(f"{name}.mod" for name in MECHANISMS)
+    assert set(kernel.identity()) == {*(f"{name}.mod" for name in MECHANISMS), "quasi_active_1", "quasi_active_4"}
     assert kernel.layout({}).shape("lfp_kernel") == (4, 13, 3201)

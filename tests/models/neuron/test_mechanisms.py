@@ -69,11 +69,11 @@ def test_many_at_once_compile_once(own_mod: Path, tmp_path: Path, monkeypatch: p
 
 def test_mechanisms_of_somebody_else_are_refused(neuron_cache: Path, monkeypatch: pytest.MonkeyPatch):
     """A mechanism that NEURON has from elsewhere may be another one; loading it twice ends the process."""
-    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
-    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
+    mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
     monkeypatch.setattr(mechanisms, "_loaded", set())
-    with pytest.raises(SimulationError, match="already knows Exp2SynI, Ih_linearized from elsewhere"):
-        mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    with pytest.raises(SimulationError, match="already knows Exp2SynI, Ih from elsewhere"):
+        mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
 
 
 def test_living_sections_are_refused_and_own_ones_removed():
@@ -93,7 +93,7 @@ def test_living_sections_are_refused_and_own_ones_removed():
 
 def test_synapse_current(neuron_cache: Path):
     """A weight of 0.5 nA peaks at -0.5 nA, tau1 tau2 / (tau2 - tau1) log(tau2 / tau1) after the event."""
-    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
+    mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
     with mechanisms.empty_session() as h:
         h.load_file("stdrun.hoc")
         section = h.Section(name="soma")
@@ -114,31 +114,3 @@ def test_synapse_current(neuron_cache: Path):
     assert t[i.argmin()] == pytest.approx(1 + t_peak, abs=2.0**-7)
     late = t > 8
     assert np.polyfit(t[late], np.log(-i[late]), 1)[0] == pytest.approx(-1 / 2.0, rel=1e-2)
-
-
-def test_linearised_Ih_follows_the_full_current(neuron_cache: Path):
-    """For small steps of voltage the linear current is the derivative of g w (v - ehcn), at once and later."""
-    mechanisms.load(["Exp2SynI", "Ih_linearized"], neuron_cache)
-    rest, step, gbar, ehcn = -65.0, 1e-3, 0.002, -45.0
-
-    def w(v: float) -> float:
-        alpha, beta = 0.00643 * (v + 154.9) / (np.exp((v + 154.9) / 11.9) - 1), 0.193 * np.exp(v / 33.1)
-        return float(alpha / (alpha + beta))
-
-    with mechanisms.empty_session() as h:
-        h.load_file("stdrun.hoc")
-        section = h.Section(name="soma")
-        section.insert("Ih_linearized")
-        section.gbar_Ih_linearized, section.vrest_Ih_linearized, section.ehcn_Ih_linearized = gbar, rest, ehcn
-        clamp = h.SEClamp(section(0.5))
-        clamp.rs, clamp.dur1, clamp.amp1 = 1e-9, 1e9, rest + step
-        h.dt = 0.1
-        h.finitialize(rest + step)
-        at_once = section(0.5).i_Ih_linearized
-        while h.t < 2000:
-            h.fadvance()
-        later = section(0.5).i_Ih_linearized
-        del clamp, section
-    slope = (w(rest + 1e-4) * (rest + 1e-4 - ehcn) - w(rest - 1e-4) * (rest - 1e-4 - ehcn)) / 2e-4
-    assert at_once == pytest.approx(gbar * w(rest) * step, rel=1e-5)
-    assert later == pytest.approx(gbar * slope * step, rel=1e-4)
