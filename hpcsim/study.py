@@ -310,7 +310,8 @@ class Study:
 
     def input_study(self, name: str) -> Study:
         """The study of that name at this one's scale: beside this one's file or directory, or shipped."""
-        beside = (self.folder / f"{name}.toml", self.folder.parent / name / "study.toml")
+        places = (self.folder.parent / name, self.folder / "runs" / name)
+        beside = (self.folder / f"{name}.toml", *(place / "study.toml" for place in places))
         where = next((path for path in beside if path.exists()), name)
         scale = self.file.study.scale
         return Study.load(where, scale if scale in scales(read(find(where))) else "")

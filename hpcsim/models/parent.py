@@ -49,7 +49,9 @@ def parent_row(table: Any, values: Mapping[str, Any], replicate: int = 0, *, fre
 
 
 def _equal(column: np.ndarray, value: Any) -> np.ndarray:
-    """Which rows of a column hold a value."""
+    """Which rows of a column hold a value; a parent may have been written with the digits of float32."""
+    if column.dtype == np.float32:
+        value = np.asarray(value, np.float32)
     if column.ndim == 1:
         return np.asarray(column == value)
     wanted = np.asarray(value)

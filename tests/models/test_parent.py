@@ -89,6 +89,22 @@ def test_a_failed_point_of_the_parent_is_no_parent(files):
     assert {row[1] for row in inherited(study.directory()).values()} == {1}
 
 
+def test_a_parent_may_be_written_with_fewer_digits(files):
+    (files / "base.toml").write_text(PARENT.replace("x = [1, 2, 3]", "x = [0.1, 2]") + '[outputs]\nprecision = "float32"\n')
+    (files / "heir.toml").write_text(CHILD.replace("x = [1, 2]", "x = [0.1]"))
+    study = hpcsim.Study.load("heir.toml")
+    sweep(study, study.directory(), on="inline")
+    found = inherited(study.directory())
+    np.testing.assert_allclose(found[0.1, 10][0], 10.01)
+
+
+def test_a_study_in_python_finds_one_that_was_run_here(tmp_path):
+    base = hpcsim.Study("base", "toys:single", space={"x": [1, 2]})
+    base.run(on="inline")
+    heir = hpcsim.Study("heir", "toys:child", space={"x": [2]}, fixed={"parent": "study:base"})
+    assert heir.run(on="inline").outputs["inherited"].values.tolist() == [4.0]
+
+
 def test_a_parent_has_one_value_in_a_study(files):
     with pytest.raises(StudyError, match=r"space.parent: names another study.*move it to \[fixed\]"):
         hpcsim.Study("s", "toys:child", space={"parent": ["study:a", "study:b"]})

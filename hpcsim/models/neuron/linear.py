@@ -117,9 +117,7 @@ def expand(mechanism: str, v: float, values: Mapping[str, float]) -> Expansion:
     return Expansion(mechanism, v, float(-base[0]), float(-jacobian[0, 0]), _gates(names, jacobian), concentrations)
 
 
-def insert(
-    place: Any, expansions: Sequence[Expansion], cache: Path, *, frozen: bool = False, rest: float | None = None
-) -> None:
+def insert(place: Any, expansions: Sequence[Expansion], cache: Path, *, frozen: bool = False, rest: float | None = None) -> None:
     """Give a section, or a segment of it, the sum of some mechanisms around their holding potential.
 
     Parameters

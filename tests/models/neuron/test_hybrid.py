@@ -40,9 +40,7 @@ SEGMENTS = {"E": 27, "I": 11}
 
 def network_study(directory: Path, cache: Path, name: str = "net", keep: Any = (), **fixed: Any) -> Table:
     """Results of a network study of one point."""
-    study = hpcsim.Study(
-        name, "neuron.ball_and_sticks_network", fixed={**NETWORK, **fixed}, outputs={"keep": list(keep)}, seed=1
-    )
+    study = hpcsim.Study(name, "neuron.ball_and_sticks_network", fixed={**NETWORK, **fixed}, outputs={"keep": list(keep)}, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HPCSIM_CACHE", str(cache))
         sweep(study, study.directory(directory / name), on="inline")
@@ -259,9 +257,7 @@ def test_single_spikes_give_the_kernels(network: Table, neuron_cache: Path, outp
         assert abs(int(np.abs(one).argmax()) - int(np.abs(other).argmax())) <= 8
 
 
-def test_mean_conductances_bring_the_replay_closer_to_the_network(
-    network: Table, neuron_cache: Path, outputs: dict[str, Any]
-):
+def test_mean_conductances_bring_the_replay_closer_to_the_network(network: Table, neuron_cache: Path, outputs: dict[str, Any]):
     """Without them signals are too large and too slow."""
     truth = network.array("population_dipole")[0].sum(axis=0)
     without = simulate(network, neuron_cache, g_eff=False)["population_dipole"].sum(axis=0)
