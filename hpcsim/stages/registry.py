@@ -14,6 +14,7 @@ STAGES: Registry[Stage] = Registry(
         "signals.dipole": "hpcsim.stages.signals.dipole:dipole",
         "signals.compare": "hpcsim.stages.signals.compare:compare",
         "signals.predict": "hpcsim.stages.signals.predict:predict",
+        "signals.network": "hpcsim.stages.signals.network:network",
         "signals.kernels": "hpcsim.stages.signals.kernels:kernels",
         "signals.eeg": "hpcsim.stages.signals.eeg:eeg",
         "features.catch22": "hpcsim.stages.features.catch22:catch22",

@@ -23,7 +23,7 @@ SHORTEST = 16
 
 
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
-    """Two signals with the same times and channels; populations of the first are added up."""
+    """Two signals with the same times and channels; populations are added up."""
     truth, prediction = str(options["of"]), str(options["prediction"])
     _check_dims(truth, prediction, layout)
     time = layout.coordinate(prediction)
@@ -38,7 +38,7 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
             f"signals.compare: cutoff is {options['cutoff']:g} Hz; "
             f"expected less than half of the sampling rate, {500 / step:g} Hz"
         )
-    channels, frequency = layout[prediction].dims[:-1], f"frequency_{prediction}"
+    channels, frequency = _signal_dims(layout, prediction)[:-1], f"frequency_{prediction}"
     coordinates = {dim: layout.coordinates[dim] for dim in channels}
     coordinates["filter"] = Coordinate(np.array(FILTERS))
     coordinates[frequency] = Coordinate(frequencies(n, step, int(options["segment"])), "Hz")
@@ -90,10 +90,7 @@ def compare(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
     truth, prediction = str(options["of"]), str(options["prediction"])
     step = time_step("signals.compare", prediction, context.layout.coordinate(prediction))
     first = _skipped(options, step)
-    one, other = np.asarray(data[truth], float), np.asarray(data[prediction], float)
-    if one.ndim > other.ndim:
-        one = one.sum(axis=1)
-    one, other = one[..., first:], other[..., first:]
+    one, other = (_added_up(data, name, context.layout)[..., first:] for name in (truth, prediction))
     pairs = [(one, other), tuple(_low_passed(signal, options["cutoff"], step) for signal in (one, other))]
     segment = int(options["segment"])
     return {
@@ -107,10 +104,9 @@ def compare(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
 
 def _check_dims(truth: str, prediction: str, layout: Layout) -> None:
     """The same times and channels, and one dimension more at most."""
-    dims, others = layout[truth].dims, layout[prediction].dims
+    dims, others = _signal_dims(layout, truth), _signal_dims(layout, prediction)
     if layout[truth].ragged or layout[prediction].ragged or not others:
         raise ResultsError(f"signals.compare: {truth} and {prediction} must be signals in time")
-    dims = dims[1:] if len(dims) > len(others) and dims[0] == "population" else dims
     same = len(dims) == len(others) and all(
         layout.coordinates[one].same(layout.coordinates[other]) for one, other in zip(dims, others, strict=True)
     )
@@ -123,6 +119,18 @@ def _check_dims(truth: str, prediction: str, layout: Layout) -> None:
         raise ResultsError(
             f'signals.compare: {truth} is in "{layout[truth].unit}" and {prediction} in "{layout[prediction].unit}"'
         )
+
+
+def _signal_dims(layout: Layout, name: str) -> tuple[str, ...]:
+    """Dimensions of a signal whose populations are added up."""
+    dims = layout[name].dims
+    return dims[1:] if dims[:1] == ("population",) else dims
+
+
+def _added_up(data: Mapping[str, Batch], name: str, layout: Layout) -> np.ndarray:
+    """A signal with its populations added up, the leading axis points."""
+    signal = np.asarray(data[name], float)
+    return signal if _signal_dims(layout, name) == layout[name].dims else np.asarray(signal.sum(axis=1))
 
 
 def _described(layout: Layout, name: str) -> str:

@@ -92,7 +92,7 @@ def predict(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
     window = _window(options, network.start, network.step, network.n_bins)
     made: dict[str, list[np.ndarray]] = {f"{who}_{name}": [] for who in ("predicted", "network") for name in options["signals"]}
     for i, seed in enumerate(np.asarray(data["network_seed"]).tolist()):
-        counts, signals = _recorded(table, _row(table, seed, where), options, window, context)
+        counts, signals = _recorded(table, row_of(NAME, table, seed, where), options, window, context)
         for signal, truth in signals.items():
             kernels = ordered(NAME, np.asarray(data[f"{signal}_kernel"][i]), pathway, network.populations, "this study")
             made[f"predicted_{signal}"].append(summed(counts, kernels)[..., window])
@@ -111,12 +111,29 @@ def _window(options: Mapping[str, Any], begin: float, step: float, n: int) -> sl
     return slice(first, last)
 
 
-def _row(table: Any, seed: int, where: str) -> int:
-    """The row of the network that the kernels of a point were made for."""
+def row_of(stage: str, table: Any, seed: int, where: str) -> int:
+    """The row of the network that a point was made for.
+
+    Parameters
+    ----------
+    stage : str
+        Who asks, for messages.
+    table : Table
+        Results of the network study.
+    seed : int
+        Of the network.
+    where : str
+        Name of that study.
+
+    Raises
+    ------
+    ResultsError
+        If there is none.
+    """
     found = np.flatnonzero(table.array("seed") == seed)
     if not len(found):
         raise ResultsError(
-            f"{NAME}: the kernels were made for a network with the seed {seed}, which {where} has not; set the parameter "
+            f"{stage}: this point was made for a network with the seed {seed}, which {where} has not; set the parameter "
             f'network of the model to "{where}", too'
         )
     return int(found[0])
