@@ -13,5 +13,6 @@ setup(
         "hpcsim.jobs": ["*.j2", "sites/*.toml"],
         "hpcsim.params": ["*.toml"],
         "hpcsim.mod": ["*.mod"],
+        "hpcsim.models.nest": ["*.nestml"],
     },
 )

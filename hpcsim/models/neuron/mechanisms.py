@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -18,7 +17,7 @@ from typing import Any
 
 from hpcsim import assets
 from hpcsim.errors import SimulationError, nearest
-from hpcsim.models.compiler import cpp_compiler
+from hpcsim.models.compiler import compiler_version, cpp_compiler, made_once
 
 #: Names of the mechanisms that this process has loaded; NEURON cannot unload or replace one.
 _loaded: set[str] = set()
@@ -125,14 +124,7 @@ def library(names: Sequence[str | Path], cache: Path) -> Path:
     files = sources(names)
     folder = cache / "mechanisms" / _key(names)
     target = folder / f"libnrnmech{'.dylib' if sys.platform == 'darwin' else '.so'}"
-    if target.exists():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
-            _compile(list(files.values()), target)
-    return target
+    return made_once(target, lambda place: _compile(list(files.values()), place))
 
 
 def load(names: Sequence[str | Path], cache: Path) -> None:
@@ -192,9 +184,7 @@ def write_once(path: Path, text: str) -> Path:
 
 def _key(names: Iterable[str | Path]) -> str:
     """What a compiled library depends on, as 32 hexadecimal digits."""
-    compiler = subprocess.run(
-        [cpp_compiler("NEURON's mechanisms"), "--version"], capture_output=True, text=True, check=False
-    ).stdout
+    compiler = compiler_version(cpp_compiler("NEURON's mechanisms"))
     parts = [f"{name} {digest}" for name, digest in identity(names).items()]
     parts += [version("neuron"), compiler, platform.machine()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

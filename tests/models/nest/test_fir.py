@@ -93,7 +93,7 @@ def test_it_is_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPatch):
 def test_what_does_not_fit_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch):
     """Kernels that know the future, another time step, a model that is none, and no NESTML."""
     nest = reset(dt=2.0**-3)
-    with pytest.raises(SimulationError, match="kernels have steps of 0.0625 ms and NEST of 0.125 ms"):
+    with pytest.raises(SimulationError, match=r"kernels have steps of 0.0625 ms and NEST of 0.125 ms"):
         fir.connect({}, kernels(), PATHWAYS, DT)
     early = kernels()
     early[2, 1, REACH] = 1e-9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ POPULATIONS, PATHWAYS = ("E", "I"), ("E:E", "E:I", "I:E", "I:I")
 N_LAG, N_TIME, BEGIN = 21, 400, 100.0
 SEEDS = np.array([2**63 + 1, 2**63 + 3], np.uint64)
 CONTACTS = Coordinate(np.array([100.0, 0.0]), "um")
+#: A measure by nu_scaling and V_rest_offset.
+Grid = dict[tuple[float, float], float]
 
 
 class FakeTable:
@@ -95,7 +98,8 @@ def test_predictions_are_sums_of_convolutions_with_the_network_of_the_seed():
             kernels = data[f"{signal}_kernel"][0, :, contact]
             expected = sum(np.convolve(counts["EI".index(name[-1])], kernels[i], "same") for i, name in enumerate(PATHWAYS))
             np.testing.assert_allclose(found[f"predicted_{signal}"][0, contact], expected[window], atol=1e-10)
-        np.testing.assert_array_equal(found[f"network_{signal}"][0], table.columns[f"population_{signal}"][1].sum(axis=0)[:, window])
+        truth = table.columns[f"population_{signal}"][1].sum(axis=0)
+        np.testing.assert_array_equal(found[f"network_{signal}"][0], truth[:, window])
     time = predict.declare(_options(), _layout()).coordinates["time_predicted"]
     np.testing.assert_array_equal(time.values, (BEGIN + DT * np.arange(N_TIME))[window])
 
@@ -136,7 +140,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(layout: Layout, chang
         (SEEDS[0], _layout(), {"stop": 126.0}, "study:base was recorded from 100 to 125 ms: give times within"),
         (SEEDS[0], _layout(), {"start": 99.0}, "study:base was recorded from 100 to 125 ms"),
         (SEEDS[0], _layout(dt=DT / 2), {}, "kernels of this study have steps of 0.03125 ms and the counts of 0.0625 ms"),
-        (np.uint64(0), _layout(), {}, 'a network with the seed 0, which study:base has not; set the parameter network .* "study:base"'),
+        (np.uint64(0), _layout(), {}, 'seed 0, which study:base has not; set the parameter network of the model to "study:base"'),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(seed: np.uint64, layout: Layout, changes: dict[str, Any], message: str):
@@ -151,20 +155,41 @@ def test_a_missing_study_is_named():
         _run({**_kernels(), "network_seed": SEEDS[:1]}, network="study:basis")
 
 
-def test_published_study_at_its_smallest(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):
-    """The network runs first; its own state predicts best, or nearly; without its rates the amplitude is far too large."""
-    pytest.importorskip("neuron")
-    monkeypatch.setenv("HPCSIM_CACHE", str(tmp_path_factory.mktemp("cache")))
-    study = hpcsim.Study.load("hagen2022_kernels", "ci")
+def _grid(scale: str, cache: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> dict[str, Grid]:
+    """Raw measures of the published study, by its two axes: of the dipole, and medians over the contacts of LFP and CSD."""
+    monkeypatch.setenv("HPCSIM_CACHE", str(cache))
+    study = hpcsim.Study.load("hagen2022_kernels", scale)
+    tables = tomllib.loads(study.to_toml())
+    study = hpcsim.Study.of_tables({**tables, **changes}, study.source, study.folder)
     directory = study.directory()
     sweep(study, directory, on="inline")
     with Table(directory.results) as table:
-        assert table.good.all() and len(table) == 9
-        names = ("nu_scaling", "V_rest_offset")
-        points = list(zip(*(table.array(name).tolist() for name in names), strict=True))
-        r2, ratio = (dict(zip(points, table.array(f"predicted_dipole_{name}")[:, 0], strict=True)) for name in ("r2", "std_ratio"))
-        lfp = dict(zip(points, np.median(table.array("predicted_lfp_r2")[:, 0], axis=1), strict=True))
-        assert np.isfinite(table.array("predicted_csd_r2")).all()
-    assert r2[1, 0] > 0.75 and r2[1, 0] > max(r2.values()) - 0.08 and lfp[1, 0] > 0.6
-    assert abs(ratio[1, 0] - 1) == min(abs(value - 1) for value in ratio.values()) < 0.2
+        assert table.good.all()
+        points = list(zip(*(table.array(name).tolist() for name in ("nu_scaling", "V_rest_offset")), strict=True))
+        found = {}
+        for measure in ("r2", "std_ratio"):
+            for signal in ("dipole", "lfp", "csd"):
+                raw = table.array(f"predicted_{signal}_{measure}")[:, 0].reshape(len(points), -1)
+                found[f"{signal}_{measure}"] = dict(zip(points, np.median(raw, axis=1).tolist(), strict=True))
+    return found
+
+
+def test_published_study_at_its_smallest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """40 neurons for 0.3 s: with the network's own state the amplitude is right; without its rates it is far too large."""
+    found = _grid("ci", tmp_path / "cache", monkeypatch)
+    r2, ratio = found["dipole_r2"], found["dipole_std_ratio"]
+    assert len(r2) == 9 and r2[1, 0] > 0.5 and found["lfp_r2"][1, 0] > 0.4 and found["csd_r2"][1, 0] > 0.2
+    # so few neurons are better predicted by leakier ones, which no larger network is
+    assert r2[1, 0] > max(r2.values()) - 0.25 and 0.75 < ratio[1, 0] < 1.3
     assert r2[0, 0] < r2[1, 0] - 0.1 and ratio[0, 0] > 1.4 * ratio[1, 0]
+
+
+@pytest.mark.slow
+def test_published_study_at_a_small_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """144 neurons: the network's own state predicts best, or nearly, and with it alone the amplitude is right."""
+    space = {"nu_scaling": [0.0, 1.0, 2.0], "V_rest_offset": [-10.0, -5.0, 0.0, 5.0, 10.0]}
+    found = _grid("small", tmp_path / "cache", monkeypatch, space=space)
+    r2, ratio = found["dipole_r2"], found["dipole_std_ratio"]
+    assert r2[1, 0] > 0.8 and r2[1, 0] > max(r2.values()) - 0.05 and found["lfp_r2"][1, 0] > 0.75
+    assert 0.9 < ratio[1, 0] < 1.3 and ratio[0, 0] > 2
+    assert r2[0, 0] < r2[1, 0] - 0.1
