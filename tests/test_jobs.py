@@ -8,8 +8,9 @@ from pathlib import Path
 
 import hpcsim
 from hpcsim.collector.table import Table
+from hpcsim.scheduler.place import Part, Place
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.script import Part, Place, array_script
+from hpcsim.scheduler.script import array_script
 from hpcsim.scheduler.site import Settings, Site
 from hpcsim.scheduler.submission import write_tasks
 from hpcsim.scheduler.sweep import gather, prepare

@@ -20,8 +20,9 @@ from hpcsim.errors import DaskError, Problem, SiteError, nearest
 from hpcsim.scheduler.dask_tasks import SETTINGS, run_tasks, show_dashboard
 from hpcsim.scheduler.executor import Job
 from hpcsim.scheduler.local import side_by_side
+from hpcsim.scheduler.place import Place
 from hpcsim.scheduler.queue import Slurm
-from hpcsim.scheduler.script import Place, launch_options, worker_parts
+from hpcsim.scheduler.script import launch_options, worker_parts
 from hpcsim.scheduler.site import Arguments, DaskSection, Settings, load_site, settle
 from hpcsim.study_file import amount
 

@@ -10,10 +10,11 @@ from hpcsim.directory import StudyDirectory
 from hpcsim.errors import StorageError
 from hpcsim.scheduler.container import check_image
 from hpcsim.scheduler.measured import Measured, measure
+from hpcsim.scheduler.place import Place
 from hpcsim.scheduler.plan import plan
 from hpcsim.scheduler.queue import Limits, Slurm
 from hpcsim.scheduler.rounds import Group, Round, make_round
-from hpcsim.scheduler.script import Place, array_script, collect_script
+from hpcsim.scheduler.script import array_script, collect_script
 from hpcsim.scheduler.site import Settings
 from hpcsim.scheduler.submission import Sent, Submission, next_number, submissions, without, write_tasks
 from hpcsim.study import Study

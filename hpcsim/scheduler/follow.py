@@ -8,9 +8,10 @@ from pathlib import Path
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import SlurmError
 from hpcsim.scheduler.draft import alive, written
+from hpcsim.scheduler.place import Place
 from hpcsim.scheduler.plan import complete
 from hpcsim.scheduler.queue import Slurm
-from hpcsim.scheduler.script import Place, follow_script
+from hpcsim.scheduler.script import follow_script
 from hpcsim.scheduler.site import Arguments, Settings
 from hpcsim.scheduler.submission import Submission, next_number, submissions, write_tasks
 from hpcsim.study import Study

@@ -9,8 +9,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpcsim.errors import LaunchError
+
+if TYPE_CHECKING:
+    from hpcsim.scheduler.site import LauncherSection
 
 #: Exit codes with which a launcher says that a signal ended a rank: a shell's (srun, Open MPI), and those of MPICH's mpiexec.
 _SHELL = 128
@@ -70,6 +74,22 @@ def mpiexec() -> str:
     if found is None:
         raise LaunchError("there is no mpiexec here, and the study asks for MPI ranks: pip install 'hpcsim[mpi]'")
     return found
+
+
+def launcher_words(launcher: LauncherSection, threads: int) -> list[str]:
+    """A site's launcher with its options; the number of ranks and the program follow.
+
+    Parameters
+    ----------
+    launcher : LauncherSection
+    threads : int
+        Of each rank.
+    """
+    if launcher.use == "mpiexec":
+        return [launcher.path or mpiexec(), *launcher.options]
+    # a rank that dies ends the others, and srun does not take over the cores a task from sbatch
+    words = ["srun", "--kill-on-bad-exit=1", f"--cpus-per-task={threads}"]
+    return [*words, *([f"--mpi={launcher.mpi}"] if launcher.mpi else []), *launcher.options]
 
 
 def ending(code: int) -> int:

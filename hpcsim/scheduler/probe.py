@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from hpcsim.errors import SlurmError, StorageError
+from hpcsim.scheduler.place import Place
 from hpcsim.scheduler.queue import Slurm
-from hpcsim.scheduler.script import Place, probe_script
+from hpcsim.scheduler.script import probe_script
 from hpcsim.scheduler.site import Settings
 
 

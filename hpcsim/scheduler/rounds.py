@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from math import ceil
 
 from hpcsim.scheduler.measured import Measured
+from hpcsim.scheduler.place import Part
 from hpcsim.scheduler.queue import Limits
-from hpcsim.scheduler.script import WARNING, Part
+from hpcsim.scheduler.script import WARNING
 from hpcsim.scheduler.site import Settings
 from hpcsim.scheduler.submission import Slice, points_in
 

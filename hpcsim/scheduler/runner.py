@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hpcsim.collector.schema import FAILED, OK, Schema
+from hpcsim.collector.schema import FAILED, Schema
 from hpcsim.collector.shard import ShardWriter, merge
 from hpcsim.collector.table import Table, finished
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import HpcsimError, Interrupted, ResultsError, SimulationError
 from hpcsim.models.model import STUDY, Context, Model, Point, Points, cache_directory
 from hpcsim.outputs import Batch, Layout
+from hpcsim.scheduler.cost import Cost, Stopwatch
 from hpcsim.scheduler.mpi import Alone, World
 from hpcsim.scheduler.plan import holdings
+from hpcsim.scheduler.rows import Rows
 from hpcsim.study import BoundStage, Study
 
 #: Seconds and bytes after which finished points are written to a shard.
@@ -30,36 +29,6 @@ FLUSH_SECONDS = 60.0
 FLUSH_BYTES = 256 * 2**20
 #: Points that are planned together, and rows that are handed to the writer together.
 BLOCK = 4096
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a batch took: seconds, and MB."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-    peak_memory: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.wall + other.wall, self.cpu + other.cpu, self.peak_memory + other.peak_memory)
-
-
-class Stopwatch:
-    """Wall and CPU time of a piece of work with the programs that it ran, and the process's peak memory in MB."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-
-    def read(self) -> Cost:
-        """Since the stopwatch was made."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Cost(time.perf_counter() - self._wall, _cpu_seconds() - self._cpu, peak)
-
-
-def _cpu_seconds() -> float:
-    """CPU time of this process and of its children that have ended: Brian2's compiled programs are such children."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 class Runner:
@@ -115,7 +84,7 @@ class Runner:
         self.stopping = False
         self._simulating = False
         self._host = socket.gethostname()
-        self._rows = _Rows(study.layout)
+        self._rows = Rows(study.layout)
         self._written: list[Path] = []
         self._flushed_at = time.monotonic()
         schema = Schema(study.columns, study.layout, precision=study.file.outputs.precision)
@@ -242,73 +211,6 @@ class Runner:
             self._written.append(path)
         self._flushed_at = time.monotonic()
         self.on_flush()
-
-
-class _Rows:
-    """Finished points that wait to be handed to the writer; many small batches become one large one."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._clear()
-
-    def _clear(self) -> None:
-        self._points: list[Points] = []
-        self._records: dict[str, list[Any]] = {
-            name: [] for name in ("status", "error", "attempts", "wall_time", "cpu_time", "peak_memory", "host")
-        }
-        self._outputs: dict[str, list[Batch]] = {name: [] for name in self._layout.outputs}
-        self._n = 0
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return self._n
-
-    def add(self, points: Points, outputs: Mapping[str, Batch], cost: Cost, attempt: int, host: str) -> None:
-        """Points that went well."""
-        for name, parts in self._outputs.items():
-            batch = outputs[name]
-            parts.append(batch)
-            self.bytes += batch.nbytes if isinstance(batch, np.ndarray) else sum(item.nbytes for item in batch)
-        self._record(points, OK, "", cost, attempt, host)
-
-    def add_failed(self, points: Points, status: int, error: str, cost: Cost, attempt: int, host: str) -> None:
-        """Points that failed: a reason and blank outputs."""
-        for name, parts in self._outputs.items():
-            parts.append(self._layout.blank(name, len(points)))
-        self._record(points, status, error, cost, attempt, host)
-
-    def _record(self, points: Points, status: int, error: str, cost: Cost, attempt: int, host: str) -> None:
-        n = len(points)
-        self._n += n
-        self._points.append(points)
-        # a batch's cost is shared equally
-        row = (status, error, attempt, cost.wall / n, cost.cpu / n, cost.peak_memory, host)
-        for values, value in zip(self._records.values(), row, strict=True):
-            values.extend([value] * n)
-
-    def move_to(self, writer: ShardWriter) -> None:
-        """Hand everything to the writer."""
-        if not self._n:
-            return
-        records: dict[str, Any] = {
-            "id": np.array([id for points in self._points for id in points.ids], "S32"),
-            "replicate": np.concatenate([points.replicates for points in self._points]),
-            "seed": np.concatenate([points.seeds for points in self._points]),
-            **{name: np.array(values) for name, values in self._records.items()},
-        }
-        names = self._points[0].columns
-        parameters = {name: np.concatenate([points.columns[name] for points in self._points]) for name in names}
-        outputs = {name: _join(parts) for name, parts in self._outputs.items()}
-        self._clear()
-        writer.append(records, parameters, outputs)
-
-
-def _join(parts: Sequence[Batch]) -> Batch:
-    arrays = [part for part in parts if isinstance(part, np.ndarray)]
-    if len(arrays) == len(parts):
-        return np.concatenate(arrays)
-    ragged: list[np.ndarray] = [item for part in parts for item in part]
-    return ragged
 
 
 def apply_stages(study: Study, data: dict[str, Batch], n: int, context: Context) -> dict[str, Batch]:

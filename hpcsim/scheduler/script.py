@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +13,9 @@ from typing import Any
 from hpcsim.assets import folder
 from hpcsim.errors import HpcsimError, Problem, SiteError
 from hpcsim.scheduler.container import inside
-from hpcsim.scheduler.launcher import mpiexec
-from hpcsim.scheduler.site import LauncherSection, Settings, megabytes
+from hpcsim.scheduler.launcher import launcher_words
+from hpcsim.scheduler.place import Part, Place
+from hpcsim.scheduler.site import Settings, megabytes
 from hpcsim.study_file import amount
 
 #: Slurm's megabytes of a Dask worker beside its tasks.
@@ -26,88 +26,6 @@ _IN_IMAGE = "python3"
 PROBE_RANKS = 2
 #: Seconds before the end of a job at which Slurm warns the task, which then writes what it has.
 WARNING = 60
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a submission belongs: full paths, since jobs start elsewhere.
-
-    Parameters
-    ----------
-    study : str
-        The study's name.
-    directory : Path
-        Of the study.
-    number : int
-        Of the submission.
-    work : Path
-        The folder that jobs start in: models of the user's own are found there.
-    python : str
-        Full path of a Python that has hpcsim, unless the site names one.
-    """
-
-    study: str
-    directory: Path
-    number: int
-    work: Path
-    python: str = sys.executable
-
-    @property
-    def folder(self) -> Path:
-        """What was submitted: scripts, tasks, the record."""
-        return self.directory / "jobs" / f"{self.number:04d}"
-
-    @property
-    def tasks(self) -> Path:
-        """First point and one past the last of every task, a line each."""
-        return self.folder / "tasks"
-
-    @property
-    def logs(self) -> Path:
-        """One log a task."""
-        return self.directory / "logs"
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """What tasks read and write: the study's directory, and those of other studies beside it."""
-        return (self.directory.parent,)
-
-    @property
-    def job_name(self) -> str:
-        """What the queue shows."""
-        return f"{self.study}-{self.number}"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Tasks that are submitted together, as one array.
-
-    Parameters
-    ----------
-    first, count : int
-        Which of the submission's tasks: the array's indices start at 0, whatever `first` is.
-    memory : int, optional
-        Slurm's megabytes a task.
-    seconds : float, optional
-        The longest that a task may take.
-    budget : float, optional
-        Seconds after which a task starts no further point: that of a pilot, which measures.
-    tries : int
-        How often Slurm ended tasks with these points before.
-    memory_tries : int
-        How often that was for want of memory.
-    last : bool
-        Whether a point that runs out of memory is recorded as failed, not left for a task with more memory.
-    """
-
-    first: int
-    count: int
-    memory: int | None = None
-    seconds: float | None = None
-    budget: float | None = None
-    tries: int = 0
-    memory_tries: int = 0
-    last: bool = False
 
 
 def array_script(place: Place, part: Part, settings: Settings, *, throttle: int | None = None, retry_failed: bool = False) -> str:
@@ -291,22 +209,6 @@ def launch_options(settings: Settings, place: Place) -> list[str]:
     if settings.site.container.image:
         options += ["--inside", shlex.join(_task_python(settings, place))]
     return options
-
-
-def launcher_words(launcher: LauncherSection, threads: int) -> list[str]:
-    """A site's launcher with its options; the number of ranks and the program follow.
-
-    Parameters
-    ----------
-    launcher : LauncherSection
-    threads : int
-        Of each rank.
-    """
-    if launcher.use == "mpiexec":
-        return [launcher.path or mpiexec(), *launcher.options]
-    # a rank that dies ends the others, and srun does not take over the cores a task from sbatch
-    words = ["srun", "--kill-on-bad-exit=1", f"--cpus-per-task={threads}"]
-    return [*words, *([f"--mpi={launcher.mpi}"] if launcher.mpi else []), *launcher.options]
 
 
 def _options(

@@ -16,7 +16,7 @@ from typing import Any
 
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import StorageError
-from hpcsim.scheduler.script import Part
+from hpcsim.scheduler.place import Part
 from hpcsim.scheduler.site import Settings
 from hpcsim.scheduler.task import read_tasks
 

@@ -11,7 +11,7 @@ from hpcsim.dashboard import monitor as monitor_module
 from hpcsim.dashboard.live import Word
 from hpcsim.dashboard.tasks import Queue, TaskState, of_sweep
 from hpcsim.errors import SlurmAway
-from hpcsim.scheduler.script import Part
+from hpcsim.scheduler.place import Part
 from hpcsim.scheduler.site import Settings, Site
 from hpcsim.scheduler.submission import Sent, Submission, write_tasks
 

@@ -21,8 +21,9 @@ from hpcsim.collector.table import Table
 from hpcsim.errors import DaskError, HpcsimError, Interrupted, SiteError, StorageError
 from hpcsim.scheduler import dask_cluster
 from hpcsim.scheduler.dask_jobs import certificates
+from hpcsim.scheduler.place import Place
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.script import Place, worker_parts
+from hpcsim.scheduler.script import worker_parts
 from hpcsim.scheduler.site import Settings, Site
 from hpcsim.scheduler.sweep import Listener, sweep
 from hpcsim.scheduler.task_process import TaskCommand, TaskProcesses

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hpcsim.errors import HpcsimError
-from hpcsim.scheduler.script import Part, Place, array_script, collect_script, follow_script, probe_script, wall_time
+from hpcsim.scheduler.place import Part, Place
+from hpcsim.scheduler.script import array_script, collect_script, follow_script, probe_script, wall_time
 from hpcsim.scheduler.site import Arguments, Settings, Site, settle
 from hpcsim.study_file import ResourcesSection
 

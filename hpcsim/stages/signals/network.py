@@ -11,7 +11,7 @@ from hpcsim.errors import ResultsError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Layout, Output
 from hpcsim.space.parameter import Parameter
-from hpcsim.stages.signals.predict import SIGNALS, row_of
+from hpcsim.stages.signals.predict import SIGNALS, check_signals, row_of
 from hpcsim.stages.stage import stage
 
 NAME = "signals.network"
@@ -19,11 +19,7 @@ NAME = "signals.network"
 
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     """The signals of the network have the channels and times of the replay's."""
-    unknown = [name for name in options["signals"] if name not in SIGNALS]
-    if unknown or not options["signals"]:
-        raise ResultsError(f"{NAME}: signals are {', '.join(options['signals'])}; expected some of {', '.join(SIGNALS)}")
-    if "network_seed" not in layout:
-        raise ResultsError(f"{NAME}: there is no network_seed; expected the outputs of neuron.hybrid")
+    check_signals(NAME, options, layout, "neuron.hybrid")
     outputs = []
     for name in options["signals"]:
         own = layout[f"population_{name}"]

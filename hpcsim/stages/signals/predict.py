@@ -22,11 +22,7 @@ TIME = "time_predicted"
 
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     """Each signal twice, over the times from `start` to `stop` with the step of the kernels."""
-    unknown = [name for name in options["signals"] if name not in SIGNALS]
-    if unknown or not options["signals"]:
-        raise ResultsError(f"{NAME}: signals are {', '.join(options['signals'])}; expected some of {', '.join(SIGNALS)}")
-    if "network_seed" not in layout:
-        raise ResultsError(f"{NAME}: there is no network_seed; expected the outputs of neuron.kernel")
+    check_signals(NAME, options, layout, "neuron.kernel")
     lag = layout.coordinate(f"{options['signals'][0]}_kernel")
     step = time_step(NAME, "kernels", lag)
     n = int(np.rint((options["stop"] - options["start"]) / step))
@@ -98,6 +94,20 @@ def predict(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
             made[f"predicted_{signal}"].append(summed(counts, kernels)[..., window])
             made[f"network_{signal}"].append(truth)
     return {name: np.array(values) for name, values in made.items()}
+
+
+def check_signals(stage: str, options: Mapping[str, Any], layout: Layout, model: str) -> None:
+    """Complain where signals are not known, or the outputs are not those of a model that goes back to a network.
+
+    Raises
+    ------
+    ResultsError
+    """
+    wanted = options["signals"]
+    if not wanted or set(wanted) - set(SIGNALS):
+        raise ResultsError(f"{stage}: signals are {', '.join(wanted)}; expected some of {', '.join(SIGNALS)}")
+    if "network_seed" not in layout:
+        raise ResultsError(f"{stage}: there is no network_seed; expected the outputs of {model}")
 
 
 def _window(options: Mapping[str, Any], begin: float, step: float, n: int) -> slice:
