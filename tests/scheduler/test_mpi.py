@@ -55,6 +55,16 @@ def test_results_do_not_depend_on_the_number_of_ranks(tmp_path, ranks):
     assert not [path for path in directory.logs.iterdir() if path.suffix != ".log"]
 
 
+def test_only_the_first_rank_writes_and_all_are_counted(tmp_path):
+    _, directory = prepare(tmp_path, 3, seconds=0.1)
+    assert Task(directory, 0, 6, launch=Launch(3)).run() == 0
+    [shard] = directory.shards.iterdir()
+    with Table(shard) as table:
+        assert len(table) == 6
+        # of three processes, each of tens of MB
+        assert (table.array("peak_memory") > 3 * 20).all()
+
+
 def test_the_number_of_ranks_does_not_change_what_a_study_is(tmp_path):
     two, directory = prepare(tmp_path, 2)
     sweep(two, directory)
