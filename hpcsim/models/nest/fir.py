@@ -53,7 +53,7 @@ def library(cache: Path) -> Path:
 
     Notes
     -----
-    A NEST that was built with MPI includes its headers, which the compiler finds with ``CXX=mpicxx``.
+    A NEST that was built with MPI includes its headers: those of PyPI's mpich are found, others with ``CXX=mpicxx``.
     """
     if find_spec("pynestml") is None:
         raise SimulationError("filters in NEST need NESTML, which is not installed; pip install 'hpcsim[nestml]'")
@@ -61,7 +61,9 @@ def library(cache: Path) -> Path:
     headers, abi = _headers(), _abi()
     parts = [SOURCE.read_text(), *_FLAGS, abi, version("nestml"), _nest_build(), compiler_version(compiler), platform.machine()]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    return made_once(cache / "nestml" / key / f"{MODULE}.so", lambda target: _compile([compiler, *_FLAGS, abi], headers, target))
+    return made_once(
+        cache / "nestml" / key / f"{MODULE}.so", lambda target: _compile([compiler, *_FLAGS, abi, *_mpi()], headers, target)
+    )
 
 
 def install(cache: Path) -> None:
@@ -189,6 +191,12 @@ def _abi() -> str:
 
     new = any(b"Node8get_nameB5cxx11Ev" in file.read_bytes() for file in Path(nest.__file__).parent.glob("nestkernel_api*.so"))
     return f"-D_GLIBCXX_USE_CXX11_ABI={int(new)}"
+
+
+def _mpi() -> list[str]:
+    """Where the headers of this environment's MPI are."""
+    folder = Path(sys.prefix) / "include"
+    return [f"-I{folder}"] if (folder / "mpi.h").exists() else []
 
 
 def _compile(command: Sequence[str], headers: Path, target: Path) -> None:
