@@ -15,6 +15,7 @@ from hpcsim.errors import HpcsimError, SlurmAway, SlurmError
 from hpcsim.scheduler import rounds
 from hpcsim.scheduler.plan import plan
 from hpcsim.scheduler.queue import Slurm
+from hpcsim.scheduler.site import Arguments
 from hpcsim.scheduler.slurm import start
 from hpcsim.scheduler.submission import points_in, submissions
 from hpcsim.scheduler.sweep import Listener, sweep
@@ -141,6 +142,19 @@ def test_a_lost_node_is_made_up_for(slurm, tmp_path):
     assert "1 NODE_FAIL" in first.over
     assert second.sent[0].part.tries == 1
     assert finished(directory) == list(range(40))
+
+
+def test_a_task_that_reaches_its_time_limit_writes_what_it_has_and_goes_on(slurm, tmp_path):
+    # two minutes, of which Slurm takes the last for its warning, and 100 s of work
+    study, directory = make(tmp_path, 25, seconds=4.0, task_size=25)
+    sweep(study, directory, on="slurm", given=Arguments(time="2 min"))
+    assert finished(directory) == list(range(25))
+    first, *rest = submissions(directory)
+    assert "TIMEOUT" in first.over and rest
+    assert rest[0].sent[0].part.tries == 1
+    # nothing that was finished ran again
+    with Table(directory.results) as table:
+        assert set(table.array("attempts")) == {1}
 
 
 def test_a_job_that_slurm_requeues_makes_two_writers_and_nothing_is_doubled(slurm, tmp_path):
