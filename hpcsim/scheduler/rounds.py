@@ -110,8 +110,8 @@ def make_round(
     longest = min(limits.max_array, own.max_array or limits.max_array)
     room = MOST_PARTS * longest
     if submit := [bound for bound in (limits.max_submit, own.max_submit) if bound]:
-        # the collector is a job too
-        room = min(room, max(1, min(submit) - 1))
+        # the collector is a job too, and so is the one that submits a next round
+        room = min(room, max(1, min(submit) - 2))
     tasks, parts, rest = list[Slice](), list[Part](), list[Slice]()
     points = 0
     for group in sorted(groups, key=lambda group: (group.tries, group.memory_tries)):

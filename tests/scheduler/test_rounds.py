@@ -50,16 +50,16 @@ def test_ten_thousand_points_take_at_most_ten_calls():
 
 
 def test_what_slurm_does_not_take_now_is_left_for_the_next_round():
-    made = round_of(10_000, settings=replace(ALONE, task_size=10), limits=Limits(max_array=1001, max_submit=101))
+    made = round_of(10_000, settings=replace(ALONE, task_size=10), limits=Limits(max_array=1001, max_submit=102))
     assert len(made.tasks) == 100 and made.points == 1000
     assert made.rest and points_in(made.rest) == 9000
 
 
 def test_tasks_grow_rather_than_flood_the_queue():
-    made = round_of(10_000, limits=Limits(max_array=1001, max_submit=101))
+    made = round_of(10_000, limits=Limits(max_array=1001, max_submit=102))
     assert len(made.tasks) == 100 and not made.rest
     # but no longer than a job may last
-    short = round_of(10_000, settings=replace(ALONE, most_time=1200.0), limits=Limits(max_array=1001, max_submit=101))
+    short = round_of(10_000, settings=replace(ALONE, most_time=1200.0), limits=Limits(max_array=1001, max_submit=102))
     assert max(stop - start for start, stop in short.tasks) == (1200 - 180 - 40) // 15
     assert all(part.seconds <= 1200 for part in short.parts) and short.rest
 

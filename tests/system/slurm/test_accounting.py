@@ -82,9 +82,10 @@ def test_a_users_limit_of_submitted_jobs_makes_more_rounds(accounted):
     study, directory = make(12)
     sweep(study, directory, on="slurm")
     assert finished(directory) == list(range(12))
-    # five tasks and the collector; a collector that submits the next round still counts itself
-    assert [len(item.tasks) <= 5 for item in submissions(directory)] == [True] * len(submissions(directory))
-    assert len(submissions(directory)) >= 3
+    # four tasks and their collector, beside the collector that submits them
+    assert [len(item.tasks) for item in submissions(directory)] == [4, 4, 4]
+    # each round came from the collector of the one before, and Slurm refused none
+    assert not [path for path in directory.logs.glob("collect-*.log") if "refuses" in path.read_text()]
 
 
 def test_a_limit_of_the_qos_counts_as_well(accounted):
