@@ -13,7 +13,7 @@ KEPT = ["rate", "population_size", "V_rest", "spike_counts", "population_lfp", "
 
 @pytest.mark.slow
 def test_kernels_predict_a_network_of_576_neurons(tmp_path):
-    """Reference figures of two other networks of this size: dipole 0.92 and 0.93, LFP 0.91 and 0.92, without leak 0.64 and 0.66."""
+    """Reference figures of two other networks of this size: dipole 0.92, 0.93; LFP 0.91, 0.92; dipole without leak 0.64, 0.66."""
     network = hpcsim.Study(
         "network",
         "neuron.ball_and_sticks_network",
