@@ -27,7 +27,8 @@ PYTHON = """#!/bin/bash
 {python} "$@" & child=$!
 trap 'kill -TERM $child' TERM
 wait $child; code=$?
-times | tail -1 >> {notes}
+# not in a pipe: it would tell of the pipe
+times > {notes}.$$; tail -1 {notes}.$$ >> {notes}
 exit $code
 """
 ELEMENT = """#!/bin/bash
