@@ -2,8 +2,8 @@
 
 ``python benchmarks/slurm.py submit``    10 000 points: sbatch calls and seconds, planning and submitting; targets 10 and 1 s
 ``python benchmarks/slurm.py noop``      200 points that do nothing, against an array of 200 elements; target: 20 times faster
-``python benchmarks/slurm.py overhead``  a sweep of SECONDS (600) of CPU, against a hand-written array that calls the same
-                                         function and saves what it gives; target: at most 3 % more CPU
+``python benchmarks/slurm.py overhead [SECONDS TURNS]``  a sweep of 600 s of CPU, twice in turn with a hand-written array that
+                                         calls the same function and saves what it gives; target: at most 3 % more CPU
 
 Slurm is that of ``hpcsim slurm-demo``: emulated nodes on this machine. CPU is counted by a Python of the jobs that
 notes what it and its children took.
@@ -136,7 +136,7 @@ def doing_nothing(folder: Path, points: int = 200) -> None:
     print(f"{theirs / best:.1f} times faster (target 20)")
 
 
-def overhead(folder: Path, seconds: float) -> None:
+def overhead(folder: Path, seconds: float, turns_each: int) -> None:
     """CPU of a sweep beside that of a hand-written array with the same function, the same tasks and nothing else."""
     from slurm_models import turn_for
 
@@ -149,7 +149,7 @@ def overhead(folder: Path, seconds: float) -> None:
     with cluster(folder) as running:
         (folder / "here.toml").write_text(f'python = "{python}"\n')
         taken = {"hpcsim": [], "by hand": []}
-        for turn in range(2):
+        for turn in range(turns_each):
             made, place = study(folder, f"sweep{turn}", points, turns=turns, resources={"task_size": points // tasks})
             directory = made.directory(place)
             directory.open(made.to_toml(), made.recipe, made.name)
@@ -193,4 +193,5 @@ if __name__ == "__main__":
         elif what == "noop":
             doing_nothing(Path(name))
         else:
-            overhead(Path(name), float(sys.argv[2]) if len(sys.argv) > 2 else 600.0)
+            given = sys.argv[2:] or ["600", "2"]
+            overhead(Path(name), float(given[0]), int(given[1]))
