@@ -12,12 +12,12 @@ import hpcsim
 PACKAGE = Path(hpcsim.__file__).parent
 #: What a room may not know, even where it imports late.
 FORBIDDEN = {
-    "space": {"stages", "scheduler", "collector", "inference", "report", "study", "dashboard", "cli"},
-    "models": {"stages", "scheduler", "collector", "inference", "report", "study", "dashboard", "cli"},
-    "stages": {"scheduler", "collector", "inference", "report", "study", "dashboard", "cli"},
-    "collector": {"models", "stages", "scheduler", "inference", "report", "study", "dashboard", "cli"},
+    "space": {"stages", "scheduler", "collector", "inference", "report", "study", "checked_study", "dashboard", "cli"},
+    "models": {"stages", "scheduler", "collector", "inference", "report", "study", "checked_study", "dashboard", "cli"},
+    "stages": {"scheduler", "collector", "inference", "report", "study", "checked_study", "dashboard", "cli"},
+    "collector": {"models", "stages", "scheduler", "inference", "report", "study", "checked_study", "dashboard", "cli"},
     "inference": {"models", "stages", "scheduler", "dashboard", "cli"},
-    "report": {"models", "stages", "scheduler", "study", "dashboard", "cli"},
+    "report": {"models", "stages", "scheduler", "study", "checked_study", "dashboard", "cli"},
     "scheduler": {"inference", "report", "dashboard", "cli"},
     "dashboard": {"stages", "inference", "report", "cli"},
 }

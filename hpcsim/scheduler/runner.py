@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hpcsim.checked_study import BoundStage
 from hpcsim.collector.schema import FAILED, Schema
 from hpcsim.collector.shard import ShardWriter, merge
 from hpcsim.collector.table import Table, finished
@@ -22,7 +23,7 @@ from hpcsim.scheduler.cost import Cost, Stopwatch
 from hpcsim.scheduler.mpi import Alone, World
 from hpcsim.scheduler.plan import holdings
 from hpcsim.scheduler.rows import Rows
-from hpcsim.study import BoundStage, Study
+from hpcsim.study import Study
 
 #: Seconds and bytes after which finished points are written to a shard.
 FLUSH_SECONDS = 60.0
