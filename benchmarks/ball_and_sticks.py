@@ -24,10 +24,11 @@ import numpy as np
 import scipy.special  # noqa: F401 - loaded by the first connection otherwise, and at the start by LFPy
 
 from hpcsim.models.model import cache_directory
-from hpcsim.models.neuron import ball_and_sticks, mechanisms
+from hpcsim.models.neuron import ball_and_sticks, cells, mechanisms
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SUFFIXES
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
-from hpcsim.models.neuron.network import MECHANISMS, Network
+from hpcsim.models.neuron.membranes import MECHANISMS
+from hpcsim.models.neuron.network import Network
 from hpcsim.models.neuron.neurons import parallel_session
 from hpcsim.models.neuron.recorder import Recorder
 
@@ -95,21 +96,21 @@ def published(values: dict[str, Any], folder: str) -> dict[str, float]:
     )
     drive = {"tau1": values["tau_rise_ext"], "tau2": values["tau_decay_ext"]}
     for population in POPULATIONS:
-        shape = ball_and_sticks.shape(values, population)
-        file = str(shape.write(Path(folder)))
+        own = cells.cell(values, population)
+        file = str(own.morphology.write(Path(folder), own.numbers))
         network.create_population(
             Cell=NetworkCell,
             name=population,
             POP_SIZE=values[f"N_{population}"],
             cell_args={
                 "templatefile": file,
-                "templatename": shape.name,
+                "templatename": own.morphology.name(own.numbers),
                 "morphology": file,
                 "templateargs": None,
                 "delete_sections": False,
-                "nsegs_method": "lambda_f",
+                "nsegs_method": None,
                 "custom_fun": [_membrane],
-                "custom_fun_args": [{"values": values}],
+                "custom_fun_args": [{"values": values, "population": population}],
             },
             pop_args={"radius": values["radius"], "loc": 0.0, "scale": values["depth_std"]},
             rotation_args={"x": 0.0, "y": 0.0},
@@ -156,16 +157,12 @@ def published(values: dict[str, Any], folder: str) -> dict[str, float]:
     return {**clock.parts, "synapses": synapses, "spikes": n_spikes, "memory": grown}
 
 
-def _membrane(cell: Any, values: dict[str, Any]) -> None:
+def _membrane(cell: Any, values: dict[str, Any], population: str) -> None:
     """Active channels of all sections."""
-    soma, sticks = ball_and_sticks.channels(values)
-    for section in cell.template.all:
-        channels = soma if "soma" in section.name() else sticks
-        for mechanism in ("pas", *MECHANISMS):
-            section.insert(mechanism)
-        section.g_pas, section.e_pas, section.ena, section.ek = channels.leak, values["E_leak"], values["E_Na"], values["E_K"]
-        section.gbar_NaTa_t, section.gbar_SKv3_1, section.gbar_Ih = channels.NaTa_t, channels.SKv3_1, channels.Ih
-        section.ehcn_Ih = values["E_h"]
+    own, sections = cells.cell(values, population), list(cell.template.all)
+    own.activate(mechanisms.neuron_interpreter(), sections)
+    for section in sections:
+        section.Ra, section.cm = own.Ra, values["cm"]
 
 
 def _truncated(mean: float, std: float, low: float, high: float) -> dict[str, float]:

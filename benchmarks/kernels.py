@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from hpcsim.models.model import Context, Point, cache_directory
-from hpcsim.models.neuron import mechanisms
+from hpcsim.models.neuron import mechanisms, membranes
 from hpcsim.models.neuron.approximation import approximation
 from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS
-from hpcsim.models.neuron.kernel import MECHANISMS, kernel
+from hpcsim.models.neuron.kernel import kernel
 
 TARGET = 4.0
 #: Of the largest value: LFPykernels' quadrature stops at an absolute error.
@@ -49,7 +49,7 @@ def published(values: dict[str, Any], context: Context) -> tuple[np.ndarray, np.
         post, pre = pathway.split(":")
         v_rest = values[f"V_rest_{post}"] + values["V_rest_offset"]
         with mechanisms.empty_session():
-            mechanisms.load(MECHANISMS, context.cache)
+            membranes.load(context.cache)
             network = approximation(values, post, v_rest, nu, context.cache)
             # as LFPykernels has it
             del network.get_delay

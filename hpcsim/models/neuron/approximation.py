@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.models.neuron import ball_and_sticks, linear, membranes
+from hpcsim.models.neuron import ball_and_sticks, cells, linear, membranes
 from hpcsim.models.neuron.ball_and_sticks import MULTAPSES, POPULATIONS, TEMPERATURE
 
 
@@ -69,18 +69,18 @@ def approximation(values: Mapping[str, Any], post: str, v_rest: float, nu: Mappi
 
 def _cell(values: Mapping[str, Any], population: str, v_rest: float, cache: Path) -> dict[str, Any]:
     """What ``LFPy.TemplateCell`` needs for the neuron that stands for a population."""
-    shape = ball_and_sticks.shape(values, population)
-    file = str(shape.write(cache))
-    membrane = {part: membranes.linearised(values, part, v_rest, values["membrane"]) for part in ("soma", "dend")}
+    cell = cells.cell(values, population)
+    file = str(cell.morphology.write(cache, cell.numbers))
+    membrane = membranes.linearised(cell, np.full(len(cell.segments), v_rest), values["membrane"])
     return {
         "templatefile": file,
-        "templatename": shape.name,
+        "templatename": cell.morphology.name(cell.numbers),
         "morphology": file,
         "v_init": v_rest,
         "celsius": TEMPERATURE,
-        "nsegs_method": "lambda_f",
+        "nsegs_method": None,
         "custom_fun": [_insert],
-        "custom_fun_args": [{"soma": membrane["soma"], "sticks": membrane["dend"], "cache": cache}],
+        "custom_fun_args": [{"membrane": membrane, "capacitance": cell.capacitance, "Ra": cell.Ra, "cache": cache}],
     }
 
 
@@ -92,10 +92,16 @@ def _delays(of: Callable[[str, float, float], np.ndarray], pre: str, dt: float, 
     return every[middle - reach : middle + reach + 1]
 
 
-def _insert(cell: Any, soma: Sequence[linear.Expansion], sticks: Sequence[linear.Expansion], cache: Path) -> None:
-    """Give every section of a cell of LFPy its membrane."""
+def _insert(
+    cell: Any, membrane: Sequence[Sequence[linear.Expansion]], capacitance: np.ndarray, Ra: float, cache: Path
+) -> None:
+    """Give every segment of a cell of LFPy its membrane."""
+    points = [point for section in cell.template.all for point in section]
+    for point, expansions, cm in zip(points, membrane, capacitance.tolist(), strict=True):
+        linear.insert(point, expansions, cache)
+        point.cm = cm
     for section in cell.template.all:
-        linear.insert(section, soma if "soma" in section.name() else sticks, cache)
+        section.Ra = Ra
 
 
 def _synapse(values: Mapping[str, Any], pathway: str, weight: float) -> dict[str, Any]:

@@ -6,11 +6,14 @@ Pathways are written post-presynaptic: ``weight_EI`` is that of synapses from I 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from hpcsim.models.neuron.cells import BallAndSticks, Channels
+from hpcsim.errors import HpcsimError
+from hpcsim.models.neuron import cells
+from hpcsim.models.neuron.cells import SECTIONS
 from hpcsim.space.parameter import Parameter
 
 POPULATIONS = ("E", "I")
@@ -18,15 +21,18 @@ POPULATIONS = ("E", "I")
 PATHWAYS = tuple(f"{post}:{pre}" for post in POPULATIONS for pre in POPULATIONS)
 #: The same at the end of a parameter's name.
 SUFFIXES = tuple(pathway.replace(":", "") for pathway in PATHWAYS)
-SECTIONS = ("soma", "dend", "apic")
 #: C.
 TEMPERATURE = 34.0
 #: Multapse counts lie between these, as in the published network.
 MULTAPSES = (1, 10)
 #: um.
 CONTACTS = tuple(float(z) for z in range(1000, -300, -100))
+#: um: contacts farther from the somata see nothing of cortex; a depth in another unit does lie farther.
+FARTHEST = 10_000.0
 SOURCE = "Hagen et al. (2022) PLOS Comput Biol 18(9): e1010353, ball-and-sticks network"
 HAY = "Hay et al. (2011) PLOS Comput Biol 7: e1002107"
+#: What differs with the pyramidal neuron of Hay et al. as the neuron of E (Hagen et al. 2022).
+HAY_VARIANT: Mapping[str, Any] = MappingProxyType({"cell_E": cells.HAY, "n_ext_E": 920})
 
 Bounds = tuple[float | None, float | None]
 #: Name, unit, bounds, description, and the defaults of E and I.
@@ -89,6 +95,11 @@ def parameters() -> list[Parameter]:
     ]
     made += population_parameters(_POPULATION_TABLE)
     made += [
+        Parameter(
+            "cell_E", cells.BALL_AND_STICKS, choices=cells.KINDS, source=HAY,
+            description="neurons of E: a soma with two sticks, or the pyramidal neuron of Hay et al. on its reconstruction "
+            "(ModelDB 139653) or on a shape that hpcsim makes; these have channels and sizes of their own",
+        ),
         Parameter("weight_scaling", 1.0, "", (0.5, 2), (), "J: base of the factors on recurrent weights", SOURCE),
         Parameter("radius", 150.0, "um", (1, None), (), "radius of the cylinder of somata", SOURCE),
         Parameter("depth_std", 75.0, "um", (1e-3, None), (), "spread of the somata along z", SOURCE),
@@ -107,7 +118,7 @@ def parameters() -> list[Parameter]:
         Parameter(f"g_{channel}_{part}", default, "S/cm^2", (0, None), (), f"conductance of {channel}, {part}", SOURCE)
         for channel, defaults in _CONDUCTANCES.items()
         for part, default in zip(("soma", "sticks"), defaults, strict=True)
-    ]
+    ]  # fmt: skip
     made += [
         Parameter("contacts", CONTACTS, "um", description="depths of LFP contacts", source=SOURCE),
         Parameter("csd_thickness", 100.0, "um", (1e-3, None), (), "thickness of the discs of the CSD around contacts", SOURCE),
@@ -135,6 +146,34 @@ def check(values: Mapping[str, Any]) -> str:
             return f"sections_{suffix} is {sections!r}; allowed are {', '.join(SECTIONS)}"
         if values["weight_scaling"] != 1 and values[f"weight_{suffix}"] == 0:
             return f"weight_{suffix} is 0, and weight_scaling needs ratios of weights; set weight_scaling = 1"
+    return _check_probes(values) or _check_cell(values)
+
+
+def _check_probes(values: Mapping[str, Any]) -> str:
+    """Say why nothing can be measured at the contacts, or nothing."""
+    contacts, thickness = np.sort(np.array(values["contacts"], float)), values["csd_thickness"]
+    if not len(contacts):
+        return "contacts is empty; give the depths of at least one contact"
+    far = contacts[~(np.abs(contacts) <= FARTHEST)]
+    if len(far):
+        return f"a contact lies at {far[0]:g} um; allowed are depths from {-FARTHEST:g} to {FARTHEST:g} um around the somata"
+    apart = np.diff(contacts).min(initial=np.inf)
+    if apart == 0:
+        return f"two contacts lie at the same depth, in {tuple(contacts.tolist())}; leave one out"
+    if thickness > apart * (1 + 1e-9):
+        return (
+            f"csd_thickness is {thickness:g} um, and contacts are {apart:g} um apart: discs that overlap would count currents "
+            f"twice; allowed is at most {apart:g} um"
+        )
+    return ""
+
+
+def _check_cell(values: Mapping[str, Any]) -> str:
+    """Say why the neurons of E cannot be made, or nothing."""
+    try:
+        cells.cell(values, "E")
+    except HpcsimError as error:
+        return f'cell_E is "{values["cell_E"]}": {error}; or take the shape that hpcsim makes, cell_E = "{cells.SYNTHETIC}"'
     return ""
 
 
@@ -166,17 +205,3 @@ def scaled_weights(values: Mapping[str, Any]) -> dict[str, float]:
             weights[excitatory] *= J ** (weights[inhibitory] / weights[excitatory])
             weights[inhibitory] *= J ** (weights[excitatory] / weights[inhibitory])
     return weights
-
-
-def shape(values: Mapping[str, Any], population: str) -> BallAndSticks:
-    """Shape of the neurons of a population."""
-    sizes = {
-        f"{part}_{size}": float(values[f"{part}_{size}_{population}"]) for part in SECTIONS for size in ("length", "diameter")
-    }
-    return BallAndSticks(**sizes, Ra=float(values["Ra"]), cm=float(values["cm"]))
-
-
-def channels(values: Mapping[str, Any]) -> tuple[Channels, Channels]:
-    """Conductances of the soma, and of both sticks."""
-    soma, sticks = (Channels(*(values[f"g_{channel}_{part}"] for channel in _CONDUCTANCES)) for part in ("soma", "sticks"))
-    return soma, sticks

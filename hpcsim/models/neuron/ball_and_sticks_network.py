@@ -11,7 +11,8 @@ from hpcsim.models import population_spikes
 from hpcsim.models.model import Context, Parallel, Point, model
 from hpcsim.models.neuron import ball_and_sticks, connections, mechanisms, population_signals
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SOURCE, SUFFIXES
-from hpcsim.models.neuron.network import MECHANISMS, Network
+from hpcsim.models.neuron.membranes import MECHANISMS
+from hpcsim.models.neuron.network import Network
 from hpcsim.models.neuron.neurons import parallel_session
 from hpcsim.models.neuron.recorder import Recorder
 from hpcsim.models.neuron.world import same_world, world
@@ -73,7 +74,11 @@ def _prepare(context: Context) -> None:
     parallel=Parallel(world, lambda values, ranks, threads: connections.too_many_ranks(values, ranks)),
     prepare=_prepare,
     # the published conditions; weights at J = 1 are the defaults
-    presets={f"hagen2022_J{J:g}": {"weight_scaling": J} for J in (0.975, 1.0, 1.025, 1.05, 1.075)},
+    presets={
+        f"{prefix}_J{J:g}": {"weight_scaling": J, **more}
+        for prefix, more in (("hagen2022", {}), ("hagen2022_hay", ball_and_sticks.HAY_VARIANT))
+        for J in (0.975, 1.0, 1.025, 1.05, 1.075)
+    },
     source=SOURCE,
 )
 def ball_and_sticks_network(point: Point, context: Context) -> dict[str, Any]:

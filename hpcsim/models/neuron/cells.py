@@ -1,95 +1,92 @@
-"""Ball-and-sticks neurons after Hagen et al. (2022) PLOS Comput Biol 18(9): e1010353: shape and channels."""
+"""The neurons of the network of Hagen et al. (2022): ball and sticks, or, for E, the pyramidal neuron of Hay et al. (2011)."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from hpcsim.models.neuron.mechanisms import write_once
+import numpy as np
 
+from hpcsim import data
+from hpcsim.models.neuron import hay_cell
+from hpcsim.models.neuron.cell import Cell
+from hpcsim.models.neuron.morphology import Cable, Morphology
 
-@dataclass(frozen=True)
-class BallAndSticks:
-    """A soma with one stick above (``apic``) and one below (``dend``), straight along z, soma centred at 0.
-
-    Parameters
-    ----------
-    soma_length, soma_diameter, dend_length, dend_diameter, apic_length, apic_diameter : float, um
-    Ra : float, ohm cm
-        Axial resistivity.
-    cm : float, uF/cm2
-        Specific membrane capacitance.
-    """
-
-    soma_length: float
-    soma_diameter: float
-    dend_length: float
-    dend_diameter: float
-    apic_length: float
-    apic_diameter: float
-    Ra: float = 100.0
-    cm: float = 1.0
-
-    @property
-    def name(self) -> str:
-        """A name for NEURON that belongs to this shape alone: a template cannot be defined twice."""
-        return "BallAndSticks_" + hashlib.sha256(repr(self).encode()).hexdigest()[:16]
-
-    def hoc(self) -> str:
-        """The neuron as a NEURON template, in the form that ``LFPy.TemplateCell`` reads."""
-        half = self.soma_length / 2
-        sticks = [
-            ("soma", -half, half, self.soma_diameter),
-            ("dend", -half, -half - self.dend_length, self.dend_diameter),
-            ("apic", half, half + self.apic_length, self.apic_diameter),
-        ]
-        points = [
-            f"  {name}[0] {{ pt3dadd(0, 0, {start!r}, {width!r}) pt3dadd(0, 0, {stop!r}, {width!r}) }}"
-            for name, start, stop, width in sticks
-        ]
-        lines = [
-            f"begintemplate {self.name}",
-            "public all, soma, dend, apic",
-            "objref all",
-            "create soma[1], dend[1], apic[1]",
-            "proc init() {",
-            "  all = new SectionList()",
-            *points,
-            "  connect dend[0](0), soma[0](0)",
-            "  connect apic[0](0), soma[0](1)",
-            f"  forall {{ Ra = {self.Ra!r} cm = {self.cm!r} all.append() }}",
-            "}",
-            f"endtemplate {self.name}",
-        ]
-        return "\n".join(lines) + "\n"
-
-    def write(self, cache: Path) -> Path:
-        """Put the template where NEURON can read it, in one step.
-
-        Parameters
-        ----------
-        cache : Path
-            A directory that is kept between runs.
-
-        Returns
-        -------
-        Path
-        """
-        return write_once(cache / "cells" / f"{self.name}.hoc", self.hoc())
+#: Values of the parameter ``cell_E``: on two sticks, on the reconstruction of ModelDB 139653, on a shape that hpcsim makes.
+KINDS = ("ball_and_sticks", "hay2011", "hay2011_synthetic")
+BALL_AND_STICKS, HAY, SYNTHETIC = KINDS
+#: Public file of the reconstruction.
+MORPHOLOGY = "hay2011/cell1.asc"
+#: Sections of a ball-and-sticks neuron, and on which synapses may lie.
+SECTIONS = ("soma", "dend", "apic")
+#: Names that NEURON gives to reversal potentials, and the parameters that hold them.
+REVERSALS = {"e_pas": "E_leak", "ena": "E_Na", "ek": "E_K", "ehcn_Ih": "E_h"}
+#: Channels of ball-and-sticks neurons, and what NEURON calls their conductances; in the order in which they are inserted.
+CONDUCTANCES = {"leak": "g_pas", "NaTa_t": "gbar_NaTa_t", "SKv3_1": "gbar_SKv3_1", "Ih": "gbar_Ih"}
 
 
-@dataclass(frozen=True)
-class Channels:
-    """Peak conductances of a membrane.
+def cell(values: Mapping[str, Any], population: str) -> Cell:
+    """The neuron of a population.
 
     Parameters
     ----------
-    leak, NaTa_t, SKv3_1, Ih : float, S/cm2
-        Passive leak, transient sodium, fast potassium, and hyperpolarisation-activated cation channels.
-    """
+    values : mapping
+        Those of :func:`hpcsim.models.neuron.ball_and_sticks.parameters`.
+    population : str
+        ``E`` or ``I``.
 
-    leak: float
-    NaTa_t: float
-    SKv3_1: float
-    Ih: float
+    Returns
+    -------
+    Cell
+        The same object for the same values.
+
+    Raises
+    ------
+    ResultsError, StorageError
+        If the reconstruction is needed, and neither there nor to be fetched.
+    SimulationError
+        If it does not load.
+    """
+    Ra = float(values["Ra"])
+    reversals = tuple((name, float(values[parameter])) for name, parameter in REVERSALS.items())
+    kind = values["cell_E"] if population == "E" else BALL_AND_STICKS
+    if kind != BALL_AND_STICKS:
+        return _hay(data.fetch(MORPHOLOGY) if kind == HAY else None, reversals, Ra)
+    sizes = tuple(tuple(float(values[f"{part}_{size}_{population}"]) for size in ("length", "diameter")) for part in SECTIONS)
+    conductances = (
+        tuple(float(values[f"g_{channel}_{part}"]) for channel in CONDUCTANCES) for part in ("soma", "sticks")
+    )
+    return _ball_and_sticks(sizes, *conductances, float(values["cm"]), reversals, Ra)
+
+
+@lru_cache(maxsize=64)
+def _ball_and_sticks(
+    sizes: tuple[tuple[float, ...], ...],
+    soma: tuple[float, ...],
+    sticks: tuple[float, ...],
+    cm: float,
+    reversals: tuple[tuple[str, float], ...],
+    Ra: float,
+) -> Cell:
+    """A soma with one stick below (``dend``) and one above (``apic``), along z; lengths and diameters in um."""
+    half = sizes[0][0] / 2
+    ends = ((-half, half), (-half, -half - sizes[1][0]), (half, half + sizes[2][0]))
+    cables = [
+        Cable(name, np.array([[0, 0, z, diameter] for z in end]), parent, at)
+        for name, (_, diameter), end, parent, at in zip(SECTIONS, sizes, ends, (-1, 0, 0), (1.0, 0.0, 1.0), strict=True)
+    ]
+    membrane = {
+        name: {"cm": cm, **dict(zip(CONDUCTANCES.values(), each, strict=True))}
+        for name, each in (("somatic", soma), ("basal", sticks), ("apical", sticks))
+    }
+    return Cell(Morphology(tuple(cables), BALL_AND_STICKS), membrane, dict(reversals), Ra)
+
+
+@lru_cache(maxsize=4)
+def _hay(path: Path | None, reversals: tuple[tuple[str, float], ...], Ra: float) -> Cell:
+    """The pyramidal neuron, on the shape in a file or on the one that hpcsim makes."""
+    made = hay_cell.synthetic() if path is None else hay_cell.reconstructed(path)
+    return replace(made, reversals=dict(reversals), Ra=Ra)

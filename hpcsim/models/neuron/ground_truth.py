@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,33 +67,63 @@ def ground_truth(point: Point, context: Context, n_segments: dict[str, int]) -> 
         If the study is of another model, has no point with these parameters that went well, or does not keep an output that is
         needed.
     """
-    table = context.input(point["network"])
-    place = Path(table.path).parent.name
-    if table.attrs.get("model") != MODEL:
-        raise SimulationError(f"the study {place} is of the model {table.attrs.get('model')}; expected one of {MODEL}")
     single = point["replay"] == "single"
-    _check_kept(table, place, point, single)
-    row = parent_row(table, point.values, point.replicate, free=(*RECORDED, *(LASTING if single else ())))
+    table, row = network_row(point, context, _needed(point, single), free=(*RECORDED, *(LASTING if single else ())))
     return GroundTruth(
         int(table.array("seed", slice(row, row + 1))[0]),
         {p: _together(point, p) if single else _recorded(table, p, row) for p in POPULATIONS},
-        dict(zip(POPULATIONS, table.array("rate", slice(row, row + 1))[0].tolist(), strict=True)),
+        by_population(table, "rate", row),
         {p: _potentials(table, point, p, row, n_segments[p]) for p in POPULATIONS},
     )
 
 
-def _check_kept(table: Any, place: str, point: Point, single: bool) -> None:
-    """Whether the study wrote what is needed."""
-    needed = ["rate"]
-    if not single:
-        needed += [f"spike_{what}_{p}" for what in ("times", "senders") for p in POPULATIONS]
-    needed += {"soma": ["V_rest"], "segments": [f"segment_potential_{p}" for p in POPULATIONS], "given": []}[point["V_rest_from"]]
-    kept: Sequence[str] = table.names("output")
+def network_row(point: Point, context: Context, needed: Sequence[str], free: Collection[str] = ()) -> tuple[Any, int]:
+    """The network of a point: in which row of which table.
+
+    Parameters
+    ----------
+    point : Point
+        ``network`` names the study.
+    context : Context
+    needed : sequence of str
+        Outputs that are read.
+    free : collection of str
+        Parameters that may differ.
+
+    Returns
+    -------
+    tuple of Table and int
+
+    Raises
+    ------
+    SimulationError
+        As of :func:`ground_truth`.
+    """
+    table = context.input(point["network"])
+    place = Path(table.path).parent.name
+    if table.attrs.get("model") != MODEL:
+        raise SimulationError(f"the study {place} is of the model {table.attrs.get('model')}; expected one of {MODEL}")
+    kept = table.names("output")
     missing = [name for name in needed if name not in kept]
     if missing:
         raise SimulationError(
             f"the study {place} does not keep {', '.join(missing)}; add them to [outputs] keep of its file, and run it again"
         )
+    return table, parent_row(table, point.values, point.replicate, free=free)
+
+
+def by_population(table: Any, name: str, row: int) -> dict[str, float]:
+    """An output with one number for each population."""
+    names = table.coordinate("population").values.tolist()
+    numbers = dict(zip(names, table.array(name, slice(row, row + 1))[0].tolist(), strict=True))
+    return {population: numbers[population] for population in POPULATIONS}
+
+
+def _needed(point: Point, single: bool) -> list[str]:
+    """Outputs of the network that are read."""
+    spikes = [] if single else [f"spike_{what}_{p}" for what in ("times", "senders") for p in POPULATIONS]
+    potentials = {"soma": ["V_rest"], "segments": [f"segment_potential_{p}" for p in POPULATIONS], "given": []}
+    return ["rate", *spikes, *potentials[point["V_rest_from"]]]
 
 
 def _recorded(table: Any, population: str, row: int) -> Events:
@@ -111,7 +141,7 @@ def _potentials(table: Any, point: Point, population: str, row: int, n_segment: 
     """Resting potential of each segment."""
     match point["V_rest_from"]:
         case "soma":
-            return np.full(n_segment, table.array("V_rest", slice(row, row + 1))[0][POPULATIONS.index(population)])
+            return np.full(n_segment, by_population(table, "V_rest", row)[population])
         case "segments":
             potential = table.array(f"segment_potential_{population}", slice(row, row + 1))[0]
             return np.asarray(np.median(potential, axis=-1))

@@ -8,19 +8,13 @@ no licence and is not part of hpcsim; see :func:`reconstructed`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import numpy as np
 
 from hpcsim import data
-from hpcsim.errors import SimulationError, nearest
 from hpcsim.models.neuron import mechanisms, morphology_file
-from hpcsim.models.neuron.morphology import LISTS, Morphology, TreeSegments
-from hpcsim.models.neuron.segments import length_constant, number
+from hpcsim.models.neuron.cell import Cell, Growing, Membrane, Zone
+from hpcsim.models.neuron.morphology import Morphology
 from hpcsim.models.neuron.synthetic_pyramid import synthetic_pyramid
 
 MECHANISMS = (
@@ -29,52 +23,13 @@ MECHANISMS = (
 #: ohm cm.
 RA = 100.0
 #: mV. That of calcium follows from its concentrations.
-REVERSALS = {"e_pas": -90.0, "ena": 50.0, "ek": -85.0, "ehcn_Ih": -45.0}
+REVERSALS: Mapping[str, float] = MappingProxyType({"e_pas": -90.0, "ena": 50.0, "ek": -85.0, "ehcn_Ih": -45.0})
 #: C.
 TEMPERATURE = 34.0
 #: mV: where simulations of this neuron start.
 V_INIT = -80.0
 #: Rotation about x and y that brings the apical dendrite of the reconstructed neuron along z (Hagen et al. 2022), radians.
 ROTATION = (4.729, -3.166)
-#: um: longest segment is shorter than this, 1 + 2 floor(L / 40 um) a section, as published.
-SEGMENT_LENGTH = 40.0
-RULES = ("40_um", "lambda_100")
-
-
-@dataclass(frozen=True)
-class Growing:
-    """A density that grows with the distance d from the soma as ``base * (offset + factor * exp(rate * d / longest))``.
-
-    The longest path of the tree counts. Kole, Hallermann & Stuart (2006) J Neurosci 26:1677-1687, for Ih.
-    """
-
-    base: float
-    offset: float
-    factor: float
-    rate: float
-
-    def at(self, distance: np.ndarray, longest: float) -> np.ndarray:
-        """Density at some distances (um)."""
-        return np.asarray(self.base * (self.offset + self.factor * np.exp(self.rate * distance / longest)))
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A density that is high between two distances from the soma (um), and low elsewhere."""
-
-    inside: float
-    outside: float
-    start: float
-    stop: float
-
-    def at(self, distance: np.ndarray, longest: float) -> np.ndarray:
-        """Density at some distances (um)."""
-        return np.where((distance > self.start) & (distance < self.stop), self.inside, self.outside)
-
-
-Density = float | Growing | Zone
-#: Section list to attributes of its membrane: S/cm2 (g), uF/cm2 (cm), ms (decay), 1 (gamma).
-Membrane = Mapping[str, Mapping[str, Density]]
 
 #: Hay et al. (2011), the model of BAC firing and step firing, which ModelDB 139653 calls L5PCbiophys3.
 MEMBRANE: Membrane = MappingProxyType(
@@ -113,166 +68,43 @@ MEMBRANE: Membrane = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class HayCell:
-    """The neuron: a morphology with its membrane.
-
-    Parameters
-    ----------
-    morphology : Morphology
-        With an axon, or its stub.
-    rule : str
-        How sections are cut: ``40_um``, as published, or ``lambda_100``, a tenth of the length constant at 100 Hz, as in the
-        ball-and-sticks network.
-    membrane : mapping
-        Densities by section list and attribute.
+def hay_cell(morphology: Morphology, rule: str = "40_um") -> Cell:
+    """The neuron on a morphology with an axon, or its stub, cut as published unless another rule of :class:`Cell` is named.
 
     Raises
     ------
     SimulationError
-        If there is no such rule, or the morphology lacks a section list of the membrane.
+        If the morphology lacks a section list of the membrane.
     """
-
-    morphology: Morphology
-    rule: str = "40_um"
-    membrane: Membrane = field(default_factory=lambda: MEMBRANE)
-
-    def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise SimulationError(f'there is no rule "{self.rule}" for segments; {nearest(self.rule, RULES)}')
-        for section_list in self.membrane:
-            self.morphology.members(section_list)
-
-    @cached_property
-    def numbers(self) -> tuple[int, ...]:
-        """How many segments each section has."""
-        cables = self.morphology.cables
-        if self.rule == "40_um":
-            return tuple(1 + 2 * int(cable.length / SEGMENT_LENGTH) for cable in cables)
-        names = {kind: name for name, kind in LISTS.items()}
-        found = []
-        for cable in cables:
-            capacitance = self.membrane.get(names[cable.kind], {}).get("cm", 1.0)
-            if not isinstance(capacitance, float):
-                raise SimulationError(f"cm of {names[cable.kind]} is {capacitance}; the rule lambda_100 needs one number")
-            diameters = (cable.points[:-1, 3] + cable.points[1:, 3]) / 2
-            found.append(number(float((np.diff(cable.arc) / length_constant(diameters, RA, capacitance)).sum())))
-        return tuple(found)
-
-    @cached_property
-    def segments(self) -> TreeSegments:
-        """Its segments, in the order of :meth:`build`."""
-        return self.morphology.segments(self.numbers)
-
-    def density(self, attribute: str) -> np.ndarray:
-        """Values of an attribute of the membrane, such as ``gbar_Ih``, S/cm2, shape (n_segment,); 0 where it is not there."""
-        found, distance, kinds = np.zeros(len(self.segments)), self.segments.distance, self.segments.section
-        for section_list, values in self.membrane.items():
-            value = values.get(attribute, 0.0)
-            there = kinds == LISTS[section_list]
-            found[there] = value if isinstance(value, float) else value.at(distance[there], self.morphology.longest(section_list))
-        return found
-
-    def site(self, distance: float) -> int:
-        """Index of the apical segment at a distance from the soma (um): the thickest where there are several.
-
-        Raises
-        ------
-        SimulationError
-            If the apical dendrite does not reach so far.
-        """
-        own = self.segments
-        half = np.sqrt(np.diff(own.x) ** 2 + np.diff(own.y) ** 2 + np.diff(own.z) ** 2)[:, 0] / 2
-        # a crooked segment is longer than the line between its ends
-        half = np.maximum(half, own.area / (2 * np.pi * own.diameter))
-        there = (own.section == "apic") & (np.abs(own.distance - distance) <= half)
-        if not there.any():
-            raise SimulationError(
-                f"the apical dendrite of {self.morphology.source} has no place {distance:g} um from the soma; it reaches "
-                f"{self.morphology.longest('apical'):.0f} um"
-            )
-        return int(np.argmax(np.where(there, own.diameter, -1)))
-
-    def build(self, h: Any) -> tuple[list[Any], list[Any]]:
-        """Build the neuron in NEURON with its active membrane.
-
-        Parameters
-        ----------
-        h : HocObject
-            With the mechanisms of `MECHANISMS` loaded, see :func:`load`.
-
-        Returns
-        -------
-        tuple of list
-            Sections, and segments in the order of `segments`; what the network builds of its neurons.
-
-        Raises
-        ------
-        SimulationError
-            If the membrane names a mechanism that is not loaded, or an attribute that a mechanism has not.
-        """
-        _check(h, self.membrane)
-        sections = self.morphology.create(h, self.numbers)
-        points = [point for section in sections for point in section]
-        names = {kind: name for name, kind in LISTS.items()}
-        attributes = {attribute for values in self.membrane.values() for attribute in values}
-        values = {attribute: self.density(attribute).tolist() for attribute in attributes}
-        first = 0
-        for section, cable in zip(sections, self.morphology.cables, strict=True):
-            section.Ra = RA
-            own = self.membrane.get(names[cable.kind], {})
-            for mechanism in {attribute.partition("_")[2] for attribute in own} - {""}:
-                section.insert(mechanism)
-            for attribute in own:
-                if not hasattr(section(0.5), attribute):
-                    raise SimulationError(f'the {names[cable.kind]} membrane has "{attribute}", which no mechanism there has')
-                for point, value in zip(section, values[attribute][first : first + section.nseg], strict=True):
-                    setattr(point, attribute, value)
-            for reversal, potential in REVERSALS.items():
-                if hasattr(section, reversal):
-                    setattr(section, reversal, potential)
-            first += section.nseg
-        return sections, points
+    return Cell(morphology, MEMBRANE, REVERSALS, RA, rule)
 
 
-def _check(h: Any, membrane: Membrane) -> None:
-    """Refuse mechanisms that NEURON does not know, before it has a section."""
-    for section_list, values in membrane.items():
-        for attribute in values:
-            mechanism = attribute.partition("_")[2]
-            if mechanism and not hasattr(h, mechanism):
-                raise SimulationError(
-                    f'the {section_list} membrane has "{attribute}", and no mechanism "{mechanism}" is loaded; '
-                    f"{nearest(mechanism, ('pas', *MECHANISMS))}"
-                )
-
-
-def synthetic(rule: str = "40_um") -> HayCell:
+def synthetic(rule: str = "40_um") -> Cell:
     """The neuron on the shape that hpcsim makes."""
-    return HayCell(synthetic_pyramid().with_axon_stub(), rule)
+    return hay_cell(synthetic_pyramid().with_axon_stub(), rule)
 
 
-def reconstructed(path: str | Path = "", checksum: str = "", rule: str = "40_um") -> HayCell:
+def reconstructed(path: str | Path = "", checksum: str = "", rule: str = "40_um") -> Cell:
     """The neuron on the reconstructed morphology, its apical dendrite along z.
 
     Parameters
     ----------
     path : str or Path
-        A file of the user; otherwise ``hay2011/cell1.asc`` in the folder of public data.
+        A file of the user; otherwise the public ``hay2011/cell1.asc``.
     checksum : str
         ``sha256:...`` of the file, if the user knows it.
     rule : str
-        As in :class:`HayCell`.
+        As of :class:`Cell`.
 
     Raises
     ------
-    ResultsError
+    ResultsError, StorageError
         If there is no file.
     SimulationError
         If the file is another one or does not load.
     """
     shape = morphology_file.read(path or data.fetch("hay2011/cell1.asc"), checksum)
-    return HayCell(shape.rotated(*ROTATION).with_axon_stub(), rule)
+    return hay_cell(shape.rotated(*ROTATION).with_axon_stub(), rule)
 
 
 def load(cache: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.models.neuron.hay_cell import TEMPERATURE, V_INIT, HayCell, load
+from hpcsim.models.neuron.cell import Cell
+from hpcsim.models.neuron.hay_cell import TEMPERATURE, V_INIT, load
 from hpcsim.models.neuron.mechanisms import empty_session
 
 #: ms: traces are resampled to this step, as for the published features.
@@ -101,12 +102,12 @@ PROTOCOLS = MappingProxyType(
 )
 
 
-def simulate(cell: HayCell, protocol: Protocol, cache: Path, sites: Sequence[float] = (), dt: float = 0.0) -> Traces:
+def simulate(cell: Cell, protocol: Protocol, cache: Path, sites: Sequence[float] = (), dt: float = 0.0) -> Traces:
     """Potentials of a neuron under a protocol, in an empty NEURON.
 
     Parameters
     ----------
-    cell : HayCell
+    cell : Cell
     protocol : Protocol
     cache : Path
         Where compiled mechanisms are kept.
@@ -126,7 +127,8 @@ def simulate(cell: HayCell, protocol: Protocol, cache: Path, sites: Sequence[flo
     """
     load(cache)
     with empty_session() as h:
-        sections, points = cell.build(h)
+        sections, points = cell.create(h)
+        cell.activate(h, sections)
         soma = sections[0](0.5)
         kept: list[Any] = []
         for pulse in protocol.pulses:

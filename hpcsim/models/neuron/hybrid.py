@@ -12,8 +12,8 @@ from hpcsim.models.model import Context, Parallel, Point, model
 from hpcsim.models.neuron import (
     ball_and_sticks,
     ball_and_sticks_network,
+    cells,
     connections,
-    mechanisms,
     membranes,
     population_signals,
 )
@@ -22,7 +22,6 @@ from hpcsim.models.neuron.ground_truth import ground_truth
 from hpcsim.models.neuron.neurons import parallel_session
 from hpcsim.models.neuron.recorder import Recorder
 from hpcsim.models.neuron.replay import Replay
-from hpcsim.models.neuron.segments import segments
 from hpcsim.models.neuron.world import same_world, world
 from hpcsim.outputs import Output
 from hpcsim.space.parameter import Parameter
@@ -95,6 +94,7 @@ def _check(values: Mapping[str, Any]) -> str:
     parallel=Parallel(world, lambda values, ranks, threads: connections.too_many_ranks(values, ranks)),
     prepare=membranes.prepare,
     inputs=("network",),
+    presets={"hagen2022_hay": ball_and_sticks.HAY_VARIANT},
     source=SOURCE,
 )
 def hybrid(point: Point, context: Context) -> dict[str, Any]:
@@ -119,10 +119,10 @@ def hybrid(point: Point, context: Context) -> dict[str, Any]:
         are not those of the task, there are more ranks than neurons, or mechanisms do not compile.
     """
     values = point.values
-    own = {population: segments(ball_and_sticks.shape(values, population)) for population in POPULATIONS}
+    own = {population: cells.cell(values, population).segments for population in POPULATIONS}
     truth = ground_truth(point, context, {population: len(each) for population, each in own.items()})
     with parallel_session() as (h, parallel):
-        mechanisms.load(membranes.MECHANISMS, context.cache)
+        membranes.load(context.cache)
         same_world(parallel, context.communicator)
         replay = Replay(h, parallel, values, truth, context.cache)
         replay.connect()

@@ -11,9 +11,9 @@ from hpcsim.models.model import Context, Point, model
 from hpcsim.models.neuron import ball_and_sticks, mechanisms, membranes
 from hpcsim.models.neuron.approximation import approximation
 from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS, SOURCE, PopulationRow
+from hpcsim.models.neuron.ground_truth import by_population, network_row
 from hpcsim.models.neuron.mean_probe import MeanProbe
-from hpcsim.models.neuron.membranes import FOLLOWING, MECHANISMS
-from hpcsim.models.parent import parent_row
+from hpcsim.models.neuron.membranes import FOLLOWING
 from hpcsim.outputs import Coordinate, Output
 from hpcsim.space.parameter import Parameter
 
@@ -89,7 +89,10 @@ def _check(values: Mapping[str, Any]) -> str:
     identity=membranes.identity,
     prepare=membranes.prepare,
     inputs=("network",),
-    presets={"hagen2022_lif": {"membrane": "frozen", "n_ext_E": 450, "n_ext_I": 160, "weight_IE": 0.00012}},
+    presets={
+        "hagen2022_hay": ball_and_sticks.HAY_VARIANT,
+        "hagen2022_lif": {"membrane": "frozen", "n_ext_E": 450, "n_ext_I": 160, "weight_IE": 0.00012},
+    },
     source=SOURCE,
 )
 def kernel(point: Point, context: Context) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def kernel(point: Point, context: Context) -> dict[str, Any]:
     v_rest, nu, seed = _state(point, context)
     made = []
     with mechanisms.empty_session():
-        mechanisms.load(MECHANISMS, context.cache)
+        membranes.load(context.cache)
         # membranes are derived in an empty NEURON: those of all populations before the first neuron is made
         networks = {post: approximation(point.values, post, v_rest[post], nu, context.cache) for post in POPULATIONS}
         for post, network in networks.items():
@@ -142,12 +145,9 @@ def _state(point: Point, context: Context) -> tuple[dict[str, float], dict[str, 
     v_rest, nu = ({p: float(point[f"{name}_{p}"]) for p in POPULATIONS} for name in ("V_rest", "nu"))
     seed = 0
     if point["network"]:
-        table = context.input(point["network"])
-        row = parent_row(table, point.values, point.replicate)
-        names, one = table.coordinate("population").values.tolist(), slice(row, row + 1)
-        columns = (table.array(name, one)[0].tolist() for name in ("V_rest", "rate"))
-        v_rest, nu = ({p: column[names.index(p)] for p in POPULATIONS} for column in columns)
-        seed = int(table.array("seed", one)[0])
+        table, row = network_row(point, context, ("V_rest", "rate"))
+        v_rest, nu = (by_population(table, name, row) for name in ("V_rest", "rate"))
+        seed = int(table.array("seed", slice(row, row + 1))[0])
     v_rest = {p: v + point["V_rest_offset"] for p, v in v_rest.items()}
     return v_rest, {p: point["nu_scaling"] * rate for p, rate in nu.items()}, seed
 

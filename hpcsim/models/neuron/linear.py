@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ class Expansion:
     g: float
     gates: tuple[Gate, ...]
     concentrations: tuple[str, ...] = ()
+
+    def scaled(self, factor: float) -> Expansion:
+        """The same at another peak conductance, to which current and conductances are in proportion."""
+        gates = tuple(replace(gate, slow=factor * gate.slow) for gate in self.gates)
+        return replace(self, current=factor * self.current, g=factor * self.g, gates=gates)
 
 
 def expand(mechanism: str, v: float, values: Mapping[str, float]) -> Expansion:

@@ -11,6 +11,12 @@ from hpcsim.models.neuron.connections import normal_density
 
 #: Half width, in standard deviations, of a normal law whose tails are below the rounding of numbers.
 REACH = 9.0
+#: Angles of the mean over a circle, which converges exponentially.
+ANGLES = 32
+#: Least radius of the discs of that mean, in radii of the population: where they are smaller, their weight is below 1e-3.
+LEAST_DISC = 1 / 20
+#: Segments that rise less than this, in standard deviations of the depth, are level: the differences below lose all digits.
+LEVEL = 1e-4
 
 
 class MeanProbe:
@@ -26,7 +32,7 @@ class MeanProbe:
     Attributes
     ----------
     cell : object
-        With ``z``, um, shape (n_segment, 2), start and end of segments while the soma is at 0; LFPykernels sets it.
+        With ``x``, ``y``, ``z``, um, shape (n_segment, 2), start and end of segments while the soma is at 0; LFPykernels sets it.
     """
 
     def __init__(self, values: Mapping[str, Any], memo: dict[Any, Any]) -> None:
@@ -42,22 +48,22 @@ class MeanProbe:
         ndarray
             Shape (2 n_contact + 1, n_segment), rows and units as those of :func:`hpcsim.models.neuron.probes.stacked`.
         """
-        z = np.asarray(self.cell.z, float)
-        key = ("mean_probe", z.tobytes(), *self._values.values())
+        x, y, z = (np.asarray(ends, float) for ends in (self.cell.x, self.cell.y, self.cell.z))
+        key = ("mean_probe", x.tobytes(), y.tobytes(), z.tobytes(), *self._values.values())
         if key not in self._memo:
-            self._memo[key] = stacked(self._values, z)
+            self._memo[key] = stacked(self._values, x, y, z)
         matrix: np.ndarray = self._memo[key]
         return matrix
 
 
-def stacked(values: Mapping[str, Any], z: np.ndarray) -> np.ndarray:
+def stacked(values: Mapping[str, Any], x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The matrix of :func:`hpcsim.models.neuron.probes.stacked`, averaged over the places of the neuron.
 
     Parameters
     ----------
     values : mapping
         As of :class:`MeanProbe`.
-    z : ndarray, um
+    x, y, z : ndarray, um
         Shape (n_segment, 2), start and end of segments while the soma is at 0.
 
     Returns
@@ -66,17 +72,19 @@ def stacked(values: Mapping[str, Any], z: np.ndarray) -> np.ndarray:
         Shape (2 n_contact + 1, n_segment).
     """
     contacts, middle = np.array(values["contacts"], float), z.mean(axis=1)
+    lateral = np.hypot(x.mean(axis=1), y.mean(axis=1))
+    radius, depth_std = values["radius"], values["depth_std"]
     return np.concatenate(
         [
-            mean_potentials(contacts[:, None] - middle, values["sigma"], values["radius"], values["depth_std"]),
-            mean_source_densities(z, contacts, values["csd_thickness"], values["radius"], values["depth_std"]),
+            beside_potentials(contacts[:, None] - middle, lateral, values["sigma"], radius, depth_std),
+            mean_source_densities(z, contacts, values["csd_thickness"], radius, depth_std) * shared(lateral, radius),
             # a population that is centred at 0 moves no moment
             middle[None],
         ]
     )
 
 
-def mean_potentials(distance: np.ndarray, sigma: float, radius: float, depth_std: float) -> np.ndarray:
+def mean_potentials(distance: np.ndarray, sigma: float, radius: float | np.ndarray, depth_std: float) -> np.ndarray:
     """Potential on the axis of discs of current whose depths are normal.
 
     Parameters
@@ -85,7 +93,9 @@ def mean_potentials(distance: np.ndarray, sigma: float, radius: float, depth_std
         Of the contact from the mean depth of the disc, any shape.
     sigma : float, S/m
         Conductivity of the tissue.
-    radius, depth_std : float, um
+    radius : float or ndarray, um
+        Of the disc.
+    depth_std : float, um
 
     Returns
     -------
@@ -100,7 +110,7 @@ def mean_potentials(distance: np.ndarray, sigma: float, radius: float, depth_std
     which converges exponentially: the root is analytic up to a distance R from the real axis, and with steps of at most R/8 and
     a quarter of the standard deviation what is left is below rounding.
     """
-    step = min(depth_std / 4, radius / 8)
+    step = min(depth_std / 4, float(np.min(radius)) / 8)
     n = int(np.ceil(REACH * depth_std / step))
     shift = step * np.arange(-n, n + 1)
     weight = normal_density(shift, 0.0, depth_std)
@@ -108,6 +118,59 @@ def mean_potentials(distance: np.ndarray, sigma: float, radius: float, depth_std
     root = sum(w * np.sqrt((distance - s) ** 2 + radius**2) for s, w in zip(shift.tolist(), weight.tolist(), strict=True))
     folded = 2 * _ramp(distance, depth_std) - distance
     return np.asarray((root - folded) / (2 * np.pi * radius**2 * sigma))
+
+
+def beside_potentials(
+    distance: np.ndarray, lateral: np.ndarray, sigma: float, radius: float, depth_std: float
+) -> np.ndarray:
+    """Potential of discs of current whose depths are normal, beside their axes.
+
+    Parameters
+    ----------
+    distance : ndarray, um
+        Shape (n_contact, n_segment), of the contact from the mean depth of the disc.
+    lateral : ndarray, um
+        Shape (n_segment,), of the contact from the axis of the disc.
+    sigma, radius, depth_std : float
+        As in :func:`mean_potentials`.
+
+    Returns
+    -------
+    ndarray, mV/nA
+        Shape (n_contact, n_segment).
+
+    Notes
+    -----
+    A segment that lies beside its soma by a makes a disc around a, of the average neuron; LFPykernels leaves a away, which more
+    than doubles potentials of wide dendrites. By the divergence theorem in the plane of the disc its potential is the mean, over
+    the points of its edge, of (1 + a/R cos t) times that of a disc around the contact that reaches to this point, whose radius is
+    the root of R^2 + a^2 + 2 a R cos t.
+    """
+    # one angle is enough where nothing depends on it: its cosine is 0
+    angles = np.pi * (np.arange(ANGLES) + 0.5) / ANGLES if lateral.any() else np.array([np.pi / 2])
+    total = np.zeros(distance.shape)
+    for cosine in np.cos(angles).tolist():
+        reach = np.sqrt(np.clip(radius**2 + lateral**2 + 2 * lateral * radius * cosine, (LEAST_DISC * radius) ** 2, None))
+        total += (1 + lateral / radius * cosine) * mean_potentials(distance, sigma, reach, depth_std)
+    return total / len(angles)
+
+
+def shared(lateral: np.ndarray, radius: float) -> np.ndarray:
+    """Part of a disc that lies in an equal one beside it.
+
+    Parameters
+    ----------
+    lateral : ndarray, um
+        Between their middles.
+    radius : float, um
+
+    Returns
+    -------
+    ndarray
+        From 0 to 1: the part of segments beside their somata that lie in the cylinder of the somata.
+    """
+    half = np.clip(lateral / (2 * radius), 0, 1)
+    return np.asarray(2 / np.pi * (np.arccos(half) - half * np.sqrt(1 - half**2)))
 
 
 def mean_source_densities(
@@ -122,7 +185,7 @@ def mean_source_densities(
     contacts : ndarray, um
         Shape (n_contact,), depths of the discs' middles.
     thickness, radius : float, um
-        Of the discs; neurons lie within the radius.
+        Of the discs; segments lie within the radius.
     depth_std : float, um
         Of the somata, whose mean depth is 0.
 
@@ -137,11 +200,17 @@ def mean_source_densities(
     (high - b)+ - (high - t)+ - (low - b)+ + (low - t)+ in a disc from low to high. With a normal shift each term has the
     closed form of the mean of a rectified normal law.
     """
+    from scipy.special import ndtr
+
     bottom, top = z.min(axis=1), z.max(axis=1)
     low, high = contacts[:, None] - thickness / 2, contacts[:, None] + thickness / 2
     edges = (high - bottom, high - top, low - bottom, low - top)
     inside = sum(sign * _ramp(edge, depth_std) for sign, edge in zip((1, -1, -1, 1), edges, strict=True))
-    return np.asarray(inside / (top - bottom) / (np.pi * radius**2 * thickness))
+    # of a level segment, how often it is there
+    rise, often = top - bottom, ndtr((high - bottom) / depth_std) - ndtr((low - bottom) / depth_std)
+    level = rise < LEVEL * depth_std
+    part = np.where(level, often, inside / np.where(level, 1.0, rise))
+    return np.asarray(part / (np.pi * radius**2 * thickness))
 
 
 def _ramp(x: np.ndarray, std: float) -> np.ndarray:

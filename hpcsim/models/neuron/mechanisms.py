@@ -40,7 +40,7 @@ def neuron_interpreter() -> Any:
 
 @contextmanager
 def empty_session() -> Iterator[Any]:
-    """NEURON without any section at the start and at the end of a simulation.
+    """NEURON without any section at the start and at the end of a simulation, and with the settings that it had.
 
     Yields
     ------
@@ -59,13 +59,15 @@ def empty_session() -> Iterator[Any]:
             f"NEURON already holds {len(alive)} section(s) in this process ({', '.join(alive[:3])}, ...), and the "
             "results would be wrong; run this model in a process of its own, or delete the sections first"
         )
-    celsius = h.celsius
+    solver = h.CVode()
+    celsius, dt, fast_imem = h.celsius, h.dt, bool(solver.use_fast_imem())
     try:
         yield h
     finally:
         for section in list(h.allsec()):
             h.delete_section(sec=section)
-        h.celsius = celsius
+        h.celsius, h.dt = celsius, dt
+        solver.use_fast_imem(fast_imem)
 
 
 def sources(names: Iterable[str | Path]) -> dict[str, Path]:
@@ -157,6 +159,11 @@ def load(names: Sequence[str | Path], cache: Path) -> None:
     if not h.nrn_load_dll(str(path)):
         raise SimulationError(f"NEURON cannot load {path}; remove that folder and try again")
     _loaded.update(missing)
+
+
+def loaded() -> tuple[str, ...]:
+    """Names of the mechanisms that this process has loaded."""
+    return tuple(sorted(_loaded))
 
 
 def write_once(path: Path, text: str) -> Path:

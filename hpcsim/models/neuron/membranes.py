@@ -1,33 +1,51 @@
-"""Membranes of ball-and-sticks neurons: the active one, and the linear ones that are derived from it."""
+"""Linear membranes of the neurons of the network, derived from the active ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from hpcsim.models.model import Context
-from hpcsim.models.neuron import ball_and_sticks, linear, mechanisms, quasi_active
-from hpcsim.models.neuron.segments import Segments
+from hpcsim.models.neuron import hay_cell, linear, mechanisms, quasi_active
+from hpcsim.models.neuron.calcium import resting_calcium
+from hpcsim.models.neuron.cell import Cell
 
-#: Active channels, as NEURON calls them.
-CHANNELS = ("Ih", "NaTa_t", "SKv3_1")
-#: Linear membranes, and the channels whose gates follow the potential to first order; those of the others stay as at rest.
-#: Hagen et al. (2022) call ``linear_Ih`` "linearised", and ``frozen`` "passive-frozen".
-FOLLOWING: dict[str, tuple[str, ...]] = {"linear": CHANNELS, "linear_Ih": ("Ih",), "frozen": ()}
-#: What neurons with linear membranes need: the channels from which these are derived, and current-based synapses.
-MECHANISMS = ("Exp2SynI", *CHANNELS)
-#: How many gates follow the potential, of the membranes of `FOLLOWING` that have any.
-GATES = (1, 4)
+#: Linear membranes, and the mechanisms whose gates follow the potential to first order; those of the others stay as at rest.
+#: In ``linear`` these are all but those that calcium governs. Hagen et al. (2022) call ``linear_Ih`` "linearised", in which
+#: the persistent sodium channel of the Hay neuron follows, too, and ``frozen`` "passive-frozen".
+FOLLOWING: dict[str, tuple[str, ...]] = {
+    "linear": ("Ih", "Im", "K_Pst", "K_Tst", "NaTa_t", "Nap_Et2", "SKv3_1"),
+    "linear_Ih": ("Ih", "Nap_Et2"),
+    "frozen": (),
+}
+#: What the neurons of the network need, active or linear: the channels, and current-based synapses.
+MECHANISMS = (*hay_cell.MECHANISMS, "Exp2SynI")
+#: How many gates follow the potential in a section, of ball-and-sticks neurons and of the Hay neuron.
+GATES = (1, 3, 4, 5, 10)
+#: Makes no current.
+_POOL = "CaDynamics_E2"
+#: The reversal potential of a mechanism that another ion than calcium, whose own follows its concentrations, flows through.
+_REVERSALS = {
+    "pas": "e_pas",
+    "Ih": "ehcn_Ih",
+    **dict.fromkeys(("NaTa_t", "Nap_Et2"), "ena"),
+    **dict.fromkeys(("SKv3_1", "K_Pst", "K_Tst", "Im", "SK_E2"), "ek"),
+}
 
 
 def prepare(context: Context) -> None:
     """Compile what neurons with linear membranes need, before tasks start."""
     mechanisms.library(MECHANISMS, context.cache)
-    for n in GATES:
-        mechanisms.library([quasi_active.source(n, context.cache)], context.cache)
+    mechanisms.library(_generated(context.cache), context.cache)
+
+
+def load(cache: Path) -> None:
+    """Make all that neurons with linear membranes need known to NEURON; compile it first where needed."""
+    mechanisms.load(MECHANISMS, cache)
+    mechanisms.load(_generated(cache), cache)
 
 
 def identity() -> dict[str, str]:
@@ -35,70 +53,61 @@ def identity() -> dict[str, str]:
     return {**mechanisms.identity(MECHANISMS), **{f"quasi_active_{n}": quasi_active.mechanism(n)[0] for n in GATES}}
 
 
-def active(values: Mapping[str, Any], section: str) -> dict[str, dict[str, float]]:
-    """The active membrane of a section.
+def linearised(cell: Cell, potentials: np.ndarray, membrane: str) -> list[tuple[linear.Expansion, ...]]:
+    """The membrane of a neuron around the potential of each segment.
 
     Parameters
     ----------
-    values : mapping
-        Parameters of :func:`ball_and_sticks.parameters`.
-    section : str
-        Of `SECTIONS`.
-
-    Returns
-    -------
-    dict of str to dict
-        By mechanism: attributes of the section, as NEURON calls them.
-    """
-    soma, sticks = ball_and_sticks.channels(values)
-    channels = soma if section == "soma" else sticks
-    return {
-        "pas": {"g_pas": channels.leak, "e_pas": values["E_leak"]},
-        "NaTa_t": {"gbar_NaTa_t": channels.NaTa_t, "ena": values["E_Na"]},
-        "SKv3_1": {"gbar_SKv3_1": channels.SKv3_1, "ek": values["E_K"]},
-        "Ih": {"gbar_Ih": channels.Ih, "ehcn_Ih": values["E_h"]},
-    }
-
-
-def linearised(values: Mapping[str, Any], section: str, v: float, membrane: str) -> tuple[linear.Expansion, ...]:
-    """The membrane of a section around a potential, with the gates that follow.
-
-    Parameters
-    ----------
-    values, section
-        As in :func:`active`.
-    v : float, mV
-        Holding potential.
+    cell : Cell
+    potentials : ndarray, mV
+        Shape (n_segment,), at which calcium rests, too.
     membrane : str
         Of `FOLLOWING`.
 
     Returns
     -------
-    tuple of Expansion
-        For :func:`linear.insert`.
+    list of tuple of Expansion
+        A segment each, for :func:`linear.insert`.
 
     Raises
     ------
     SimulationError
         If mechanisms are not loaded, or NEURON holds sections: to be called before neurons are made.
     """
-    found = (linear.expand(mechanism, v, attributes) for mechanism, attributes in active(values, section).items())
-    return tuple(each if each.mechanism in FOLLOWING[membrane] else replace(each, gates=()) for each in found)
+    return list(_expansions(cell, potentials, FOLLOWING[membrane]))
 
 
-def linearised_segments(
-    values: Mapping[str, Any], own: Segments, potentials: np.ndarray, membrane: str
-) -> Sequence[tuple[linear.Expansion, ...]]:
-    """As :func:`linearised`, for each segment at its own potential.
+def _expansions(cell: Cell, potentials: np.ndarray, following: Sequence[str]) -> Iterator[tuple[linear.Expansion, ...]]:
+    calcium = resting_calcium(cell, potentials).tolist()
+    named = {kind: [name for name in cell.mechanisms(kind) if name != _POOL] for kind in set(cell.segments.section.tolist())}
+    densities = {name: cell.density(_conductance(name)).tolist() for names in named.values() for name in names}
+    # currents are in proportion to peak conductances: one expansion serves all segments of equal potential
+    whole: dict[tuple[str, float, float], linear.Expansion] = {}
+    for i, (kind, v) in enumerate(zip(cell.segments.section.tolist(), potentials.tolist(), strict=True)):
+        own = []
+        for name in named[kind]:
+            key = name, v, calcium[i] if name == "SK_E2" else 0.0
+            if key not in whole:
+                made = _whole(cell, *key)
+                whole[key] = made if name in following else replace(made, gates=())
+            own.append(whole[key].scaled(densities[name][i]))
+        yield tuple(own)
 
-    Parameters
-    ----------
-    values, membrane
-        As in :func:`linearised`.
-    own : Segments
-    potentials : ndarray, mV
-        Shape (n_segment,).
-    """
-    places = list(zip(own.section.tolist(), potentials.tolist(), strict=True))
-    made = {place: linearised(values, *place, membrane) for place in set(places)}
-    return [made[place] for place in places]
+
+def _whole(cell: Cell, mechanism: str, v: float, cai: float) -> linear.Expansion:
+    """A mechanism with a peak conductance of 1 S/cm2."""
+    attributes = {_conductance(mechanism): 1.0}
+    if mechanism in _REVERSALS:
+        attributes[_REVERSALS[mechanism]] = cell.reversals[_REVERSALS[mechanism]]
+    if cai:
+        attributes["cai"] = cai
+    return linear.expand(mechanism, v, attributes)
+
+
+def _conductance(mechanism: str) -> str:
+    return "g_pas" if mechanism == "pas" else f"gbar_{mechanism}"
+
+
+def _generated(cache: Path) -> list[Path]:
+    """Mechanisms of gates that follow the potential."""
+    return [quasi_active.source(n, cache) for n in GATES]

@@ -54,34 +54,6 @@ class Cable:
 
 
 @dataclass(frozen=True, eq=False)
-class TreeSegments(Segments):
-    """All segments of a branched neuron, section by section.
-
-    Parameters
-    ----------
-    x, y : ndarray, um
-        Shape (n_segment, 2), start and end, as `z`.
-    membrane : ndarray, um2
-        Shape (n_segment,), area.
-    distance : ndarray, um
-        Shape (n_segment,), path from the middle of the soma to the middle of the segment.
-    cable : ndarray of int
-        Shape (n_segment,), index of the section.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    membrane: np.ndarray
-    distance: np.ndarray
-    cable: np.ndarray
-
-    @property
-    def area(self) -> np.ndarray:
-        """Membrane area, um2, shape (n_segment,)."""
-        return self.membrane
-
-
-@dataclass(frozen=True, eq=False)
 class Morphology:
     """A neuron as a tree of sections; parents come before their children.
 
@@ -173,7 +145,7 @@ class Morphology:
             start = end
         return Morphology(tuple(cables), self.source)
 
-    def segments(self, numbers: Sequence[int]) -> TreeSegments:
+    def segments(self, numbers: Sequence[int]) -> Segments:
         """Cut the sections into segments of equal length.
 
         Parameters
@@ -183,7 +155,7 @@ class Morphology:
 
         Returns
         -------
-        TreeSegments
+        Segments
             With the areas and diameters that NEURON gives to them.
         """
         starts = self._distances()
@@ -200,7 +172,7 @@ class Morphology:
         x, y, z, diameter, area, distance = (np.concatenate(column) for column in columns)
         cable_of = np.repeat(np.arange(len(self.cables)), numbers)
         kinds = np.array([cable.kind for cable in self.cables])[cable_of]
-        return TreeSegments(kinds, z, diameter, x, y, area, distance, cable_of)
+        return Segments(kinds, x, y, z, diameter, area, distance, cable_of)
 
     def create(self, h: Any, numbers: Sequence[int]) -> list[Any]:
         """Build the sections in NEURON.

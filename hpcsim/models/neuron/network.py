@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.models.neuron import connections, membranes
-from hpcsim.models.neuron.ball_and_sticks import SECTIONS
+from hpcsim.models.neuron import connections
 from hpcsim.models.neuron.neurons import Neuron, Neurons, Receptor
-
-MECHANISMS = membranes.CHANNELS
 
 
 class Network(Neurons):
@@ -25,7 +22,6 @@ class Network(Neurons):
 
     def __init__(self, h: Any, parallel: Any, values: Mapping[str, Any], seed: int, *, merged: bool = True) -> None:
         super().__init__(h, parallel, values, seed, merged=merged)
-        self._membranes = {section: membranes.active(values, section) for section in SECTIONS}
         for neuron in self:
             self._activate(neuron)
         self._spike_times, self._spike_gids = h.Vector(), h.Vector()
@@ -49,11 +45,7 @@ class Network(Neurons):
 
     def _activate(self, neuron: Neuron) -> None:
         """Give a neuron its channels, and what sees its spikes."""
-        for name, section in zip(SECTIONS, neuron.sections, strict=True):
-            for mechanism, attributes in self._membranes[name].items():
-                section.insert(mechanism)
-                for attribute, value in attributes.items():
-                    setattr(section, attribute, value)
+        self.cells[neuron.population].activate(self._h, neuron.sections)
         soma, parallel = neuron.sections[0], self._parallel
         detector = self._h.NetCon(soma(0.5)._ref_v, None, sec=soma)
         detector.threshold = self._values["threshold"]

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from hpcsim.errors import SimulationError
-from hpcsim.models.neuron import ball_and_sticks, connections, mechanisms
-from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS, SECTIONS, TEMPERATURE
+from hpcsim.models.neuron import cells, connections, mechanisms
+from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS, TEMPERATURE
 from hpcsim.models.neuron.recorder import Recorder
-from hpcsim.models.neuron.segments import Segments, segments
 
 #: ms: how long NEURON runs before Python hears signals again.
 PIECE = 4.0
@@ -38,17 +37,14 @@ def parallel_session() -> Iterator[tuple[Any, Any]]:
         If sections are alive at the start.
     """
     with mechanisms.empty_session() as h:
-        parallel, solver = h.ParallelContext(), h.CVode()
-        state = h.dt, bool(solver.use_fast_imem())
+        parallel = h.ParallelContext()
         parallel.gid_clear()
-        solver.use_fast_imem(True)
+        h.CVode().use_fast_imem(True)
         h.celsius = TEMPERATURE
         try:
             yield h, parallel
         finally:
             parallel.gid_clear()
-            h.dt = state[0]
-            solver.use_fast_imem(state[1])
 
 
 @dataclass(eq=False)
@@ -103,6 +99,8 @@ class Neurons(ABC):
         Neurons of all ranks, by population.
     first : dict of str to int
         NEURON's number of the first neuron, by population: those of all populations stand in one row.
+    cells : dict of str to Cell
+        What the neurons of a population are.
     segments : dict of str to Segments
         Of a neuron, by population.
     neurons : dict of str to list of Neuron
@@ -119,7 +117,8 @@ class Neurons(ABC):
     def __init__(self, h: Any, parallel: Any, values: Mapping[str, Any], seed: int, *, merged: bool = True) -> None:
         self._h, self._parallel, self._values, self._seed, self._merged = h, parallel, values, seed, merged
         self.sizes = {population: connections.size(values, population) for population in POPULATIONS}
-        self.segments = {population: segments(ball_and_sticks.shape(values, population)) for population in POPULATIONS}
+        self.cells = {population: cells.cell(values, population) for population in POPULATIONS}
+        self.segments = {population: cell.segments for population, cell in self.cells.items()}
         self.n_synapses = 0
         if problem := connections.too_many_ranks(values, int(parallel.nhost())):
             raise SimulationError(problem)
@@ -176,7 +175,7 @@ class Neurons(ABC):
             if (first + index) % ranks != rank:
                 continue
             position = connections.position(self._values, self._seed, population, index)
-            made.append(Neuron(population, index, position, *_cell(self._h, self._values, population, self.segments[population])))
+            made.append(Neuron(population, index, position, *self.cells[population].create(self._h)))
         return made
 
     def _inputs(self, neuron: Neuron) -> Iterator[tuple[str, connections.Synapses]]:
@@ -211,19 +210,3 @@ class Neurons(ABC):
     def _receptor(self, suffix: str) -> Receptor:
         values = self._values
         return values[f"tau_rise_{suffix}"], values[f"tau_decay_{suffix}"], values[f"E_syn_{suffix}"]
-
-
-def _cell(h: Any, values: Mapping[str, Any], population: str, own: Segments) -> tuple[list[Any], list[Any]]:
-    """One neuron without membrane: sections, and segments in the order of `own`."""
-    shape = ball_and_sticks.shape(values, population)
-    sections, points = [], []
-    for name in SECTIONS:
-        section = h.Section(name=name)
-        section.nseg = own.number(name)
-        section.L, section.diam = getattr(shape, f"{name}_length"), getattr(shape, f"{name}_diameter")
-        section.Ra, section.cm = shape.Ra, shape.cm
-        sections.append(section)
-        points += list(section)
-    for stick, end in zip(sections[1:], (0, 1), strict=True):
-        stick.connect(sections[0](end), 0)
-    return sections, points

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from hpcsim.models import population_spikes
-from hpcsim.models.neuron import ball_and_sticks, connections
+from hpcsim.models.neuron import cells, connections
 from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SOURCE
 from hpcsim.models.neuron.recorder import Recorder
-from hpcsim.models.neuron.segments import segments
 from hpcsim.outputs import Coordinate, Output
 from hpcsim.space.parameter import Parameter
 
@@ -53,7 +52,7 @@ def coordinates(values: Mapping[str, Any]) -> Mapping[str, Coordinate]:
     }
     for population in POPULATIONS:
         n = min(values["n_recorded"], connections.size(values, population))
-        depth = segments(ball_and_sticks.shape(values, population)).middle
+        depth = cells.cell(values, population).segments.middle
         made[f"neuron_{population}"] = Coordinate(np.arange(n))
         made[f"segment_{population}"] = Coordinate(depth, "um")
     return made

@@ -33,8 +33,9 @@ def stacked(values: Mapping[str, Any], segments: Segments, positions: np.ndarray
         Shape (2 n_contact + 1, n_neuron * n_segment): rows of potentials (mV/nA), of current source densities
         (1/um3) and of the moment along z (um), whose product with currents in nA is in mV, nA/um3 and nA um.
     """
-    x, y = (np.repeat(positions[:, i], len(segments)) for i in (0, 1))
-    z = (positions[:, 2, None, None] + segments.z).reshape(-1, 2)
+    x, y, z = (
+        (positions[:, axis, None, None] + ends).reshape(-1, 2) for axis, ends in enumerate((segments.x, segments.y, segments.z))
+    )
     diameter = np.tile(segments.diameter, len(positions))
     contacts = np.array(values["contacts"], float)
     return np.concatenate(
@@ -53,9 +54,7 @@ def potentials(
 
     Parameters
     ----------
-    x, y : ndarray, um
-        Shape (n_segment,).
-    z : ndarray, um
+    x, y, z : ndarray, um
         Shape (n_segment, 2), start and end.
     diameter : ndarray, um
         Shape (n_segment,).
@@ -71,7 +70,7 @@ def potentials(
     """
     from lfpykit import CellGeometry, LineSourcePotential
 
-    cell = CellGeometry(x=np.stack([x, x], axis=1), y=np.stack([y, y], axis=1), z=z, d=diameter)
+    cell = CellGeometry(x=x, y=y, z=z, d=diameter)
     along_x, along_z = _disc(CONTACT_POINTS, CONTACT_RADIUS)
     rows = []
     for contact in contacts:
@@ -88,7 +87,7 @@ def source_densities(
     Parameters
     ----------
     x, y, z, contacts
-        As in :func:`potentials`; segments are parallel to the axis.
+        As in :func:`potentials`.
     thickness, radius : float, um
         Of the discs.
 
@@ -97,12 +96,36 @@ def source_densities(
     ndarray, 1/um3
         Shape (n_contact, n_segment).
     """
-    low, high = contacts[:, None] - thickness / 2, contacts[:, None] + thickness / 2
-    bottom, top = z.min(axis=1), z.max(axis=1)
-    inside = np.clip(np.minimum(top, high) - np.maximum(bottom, low), 0, None) / (top - bottom)
-    # a soma on the surface of the cylinder is inside whatever the rounding
-    near = np.hypot(x, y) <= radius * (1 + 1e-9)
-    return np.asarray(inside * near / (np.pi * radius**2 * thickness))
+    enters, leaves = _in_cylinder(x, y, radius)
+    inside = []
+    for contact in contacts.tolist():
+        first, last = _in_slab(z, contact - thickness / 2, contact + thickness / 2)
+        inside.append(np.clip(np.minimum(last, leaves) - np.maximum(first, enters), 0, None))
+    return np.array(inside).reshape(len(contacts), len(z)) / (np.pi * radius**2 * thickness)
+
+
+def _in_slab(z: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Between which parts of their lengths, from 0 to 1, segments lie at some depths; a level one belongs to the upper slab."""
+    start, rise = z[:, 0], z[:, 1] - z[:, 0]
+    level = rise == 0
+    crossings = (np.array([[low], [high]]) - start) / np.where(level, 1.0, rise)
+    inside = (low <= start) & (start < high)
+    first = np.where(level, np.where(inside, 0.0, 1.0), crossings.min(axis=0))
+    last = np.where(level, np.where(inside, 1.0, 0.0), crossings.max(axis=0))
+    return np.clip(first, 0, 1), np.clip(last, 0, 1)
+
+
+def _in_cylinder(x: np.ndarray, y: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Between which parts of their lengths, from 0 to 1, segments lie within a radius of the axis; first over last if nowhere."""
+    # |start + t (end - start)|^2 = radius^2; a soma on the surface of the cylinder is inside whatever the rounding
+    dx, dy = x[:, 1] - x[:, 0], y[:, 1] - y[:, 0]
+    a, b, c = dx**2 + dy**2, x[:, 0] * dx + y[:, 0] * dy, x[:, 0] ** 2 + y[:, 0] ** 2 - (radius * (1 + 1e-9)) ** 2
+    upright = a == 0
+    root = np.sqrt(np.clip(b**2 - a * c, 0, None))
+    middle, half = (np.divide(part, a, out=np.zeros_like(a), where=~upright) for part in (-b, root))
+    nowhere = np.where(upright, c > 0, b**2 <= a * c)
+    first, last = np.where(upright, 0.0, middle - half), np.where(upright, 1.0, middle + half)
+    return np.where(nowhere, 1.0, np.clip(first, 0, 1)), np.where(nowhere, 0.0, np.clip(last, 0, 1))
 
 
 def _disc(n: int, radius: float) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.models.neuron import ball_and_sticks, connections, linear, membranes
+from hpcsim.models.neuron import cells, connections, linear, membranes
 from hpcsim.models.neuron.ground_truth import GroundTruth
 from hpcsim.models.neuron.neurons import Neuron, Neurons, Receptor
-from hpcsim.models.neuron.segments import segments
 
 #: ms: NEURON tells a spike so much after the step in which the threshold was crossed (its netcvode.cpp).
 TOLD = 1e-10
@@ -49,8 +48,7 @@ class Replay(Neurons):
     ) -> None:
         # membranes are derived in an empty NEURON, before the first neuron is made
         self._membranes = {
-            p: membranes.linearised_segments(values, segments(ball_and_sticks.shape(values, p)), v, values["membrane"])
-            for p, v in truth.V_rest.items()
+            p: membranes.linearised(cells.cell(values, p), v, values["membrane"]) for p, v in truth.V_rest.items()
         }
         super().__init__(h, parallel, values, truth.seed, merged=merged)
         self._truth, self._cache = truth, cache

@@ -1,4 +1,4 @@
-"""Segments of a ball-and-sticks neuron: where they lie, and how large they are."""
+"""Segments of a neuron: where they lie, and how large they are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import pi
 
 import numpy as np
-
-from hpcsim.models.neuron.cells import BallAndSticks
 
 #: Hz: segments are short against the length constant at this frequency.
 FREQUENCY = 100.0
@@ -17,21 +15,32 @@ D_LAMBDA = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """All segments of one neuron, section by section.
+    """All segments of one neuron, section by section, each section from its end at the soma on.
 
     Parameters
     ----------
     section : ndarray of str
-        Shape (n_segment,).
-    z : ndarray, um
-        Shape (n_segment, 2), start and end; the centre of the soma is at 0.
+        Shape (n_segment,), kind of the section: ``soma``, ``axon``, ``dend`` or ``apic``.
+    x, y, z : ndarray, um
+        Shape (n_segment, 2), start and end; the middle of the soma is at 0.
     diameter : ndarray, um
         Shape (n_segment,).
+    area : ndarray, um2
+        Shape (n_segment,), of the membrane.
+    distance : ndarray, um
+        Shape (n_segment,), path from the middle of the soma to the middle of the segment.
+    cable : ndarray of int
+        Shape (n_segment,), index of the section.
     """
 
     section: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
     z: np.ndarray
     diameter: np.ndarray
+    area: np.ndarray
+    distance: np.ndarray
+    cable: np.ndarray
 
     def __len__(self) -> int:
         return len(self.section)
@@ -42,51 +51,13 @@ class Segments:
         return np.asarray(self.z.mean(axis=1))
 
     @property
-    def area(self) -> np.ndarray:
-        """Membrane area, um2, shape (n_segment,)."""
-        return np.asarray(pi * self.diameter * np.abs(np.diff(self.z, axis=1)[:, 0]))
-
-    @property
     def soma(self) -> int:
         """Which segment is the middle of the soma."""
         return int(np.flatnonzero(self.section == "soma")[self.number("soma") // 2])
 
     def number(self, section: str) -> int:
-        """How many segments a section has."""
+        """How many segments the sections of a kind have."""
         return int(np.count_nonzero(self.section == section))
-
-
-def segments(shape: BallAndSticks) -> Segments:
-    """Cut a neuron into segments by the rule of a tenth of the length constant at 100 Hz.
-
-    Parameters
-    ----------
-    shape : BallAndSticks
-
-    Returns
-    -------
-    Segments
-        In the order soma, dend, apic, each counted from its end at the soma; an odd number in each.
-
-    Notes
-    -----
-    Rule and constants: Hines & Carnevale (2001) Neuroscientist 7:123-135; 27 and 11 segments for the neurons of
-    Hagen et al. (2022).
-    """
-    half = shape.soma_length / 2
-    sections = {
-        "soma": (-half, half, shape.soma_diameter),
-        "dend": (-half, -half - shape.dend_length, shape.dend_diameter),
-        "apic": (half, half + shape.apic_length, shape.apic_diameter),
-    }
-    names, edges, diameters = [], [], []
-    for name, (start, stop, diameter) in sections.items():
-        n = number(abs(stop - start) / float(length_constant(diameter, shape.Ra, shape.cm)))
-        ends = np.linspace(start, stop, n + 1)
-        names += [name] * n
-        edges.append(np.stack([ends[:-1], ends[1:]], axis=1))
-        diameters += [diameter] * n
-    return Segments(np.array(names), np.concatenate(edges), np.array(diameters))
 
 
 def length_constant(diameter: float | np.ndarray, Ra: float, cm: float) -> np.ndarray:
@@ -106,5 +77,9 @@ def length_constant(diameter: float | np.ndarray, Ra: float, cm: float) -> np.nd
 
 
 def number(length: float) -> int:
-    """Number of segments of a section whose length in length constants is given; always odd."""
+    """Number of segments of a section whose length in length constants is given; always odd.
+
+    Rule and constants: Hines & Carnevale (2001) Neuroscientist 7:123-135; 27 and 11 segments for the neurons of
+    Hagen et al. (2022).
+    """
     return int((length / D_LAMBDA + 0.9) / 2) * 2 + 1

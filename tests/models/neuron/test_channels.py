@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy import exp
+from gates import check_continuity, check_relaxation, check_steady_state
 from published import Ih_m, NaTa_t_h, NaTa_t_m, SKv3_1_m
 
 from hpcsim.models.neuron import mechanisms
-from hpcsim.models.neuron.network import MECHANISMS
 
+MECHANISMS = ("Ih", "NaTa_t", "SKv3_1")
 #: Away from -38, -66 and -154.9 mV, where the published rates are zero over zero.
 POTENTIALS = np.array([-150.0, -100.3, -80.0, -70.2, -65.0, -50.7, -37.0, -20.5, 0.0, 18.7, 40.0])
 
@@ -36,45 +36,19 @@ def patch_of_membrane(neuron_cache: Path):
 @pytest.mark.parametrize(("mechanism", "gate", "published"), GATES)
 def test_steady_states_and_time_constants(patch_of_membrane: Any, mechanism: str, gate: str, published: Callable):
     """As published, over the whole range; the gate starts in its steady state."""
-    h, section = patch_of_membrane
-    for v, steady, tau in zip(POTENTIALS, *published(POTENTIALS), strict=True):
-        h.finitialize(v)
-        channel = getattr(section(0.5), mechanism)
-        assert getattr(channel, f"{gate}_inf") == pytest.approx(steady, rel=1e-10)
-        assert getattr(channel, f"{gate}_tau") == pytest.approx(tau, rel=1e-10)
-        assert getattr(channel, gate) == getattr(channel, f"{gate}_inf")
+    check_steady_state(*patch_of_membrane, mechanism, gate, published, POTENTIALS, rel=1e-10)
 
 
 @pytest.mark.parametrize(("mechanism", "gate", "v"), [("NaTa_t", "m", -38.0), ("NaTa_t", "h", -66.0), ("Ih", "m", -154.9)])
 def test_rates_are_continuous_where_they_are_zero_over_zero(patch_of_membrane: Any, mechanism: str, gate: str, v: float):
     """Both sides of a removable singularity agree with its limit."""
-    h, section = patch_of_membrane
-    found = []
-    for potential in (v - 1e-4, v, v + 1e-4):
-        h.finitialize(potential)
-        found.append(getattr(getattr(section(0.5), mechanism), f"{gate}_tau"))
-    assert found[1] == pytest.approx((found[0] + found[2]) / 2, rel=1e-8)
+    check_continuity(*patch_of_membrane, mechanism, gate, v, rel=1e-8)
 
 
 @pytest.mark.parametrize(("mechanism", "gate", "published"), GATES)
 def test_gates_relax_with_their_time_constants(patch_of_membrane: Any, mechanism: str, gate: str, published: Callable):
     """After a step under voltage clamp, exponentially from the old steady state to the new one."""
-    h, section = patch_of_membrane
-    before, after, h.dt = -80.0, -30.0, 2.0**-6
-    clamp = h.SEClamp(section(0.5))
-    clamp.rs, clamp.dur1, clamp.amp1 = 1e-7, 1e9, after
-    h.finitialize(before)
-    (start, _), (end, tau) = published(before), published(after)
-    # the first step brings the potential, and the rates of the gates, to the new value
-    h.fadvance()
-    first = getattr(getattr(section(0.5), mechanism), gate)
-    assert section(0.5).v == pytest.approx(after, abs=1e-3)
-    for _ in range(32):
-        h.fadvance()
-    expected = end + (first - end) * exp(-32 * h.dt / tau)
-    assert getattr(getattr(section(0.5), mechanism), gate) == pytest.approx(expected, rel=1e-4)
-    assert abs(first - start) < abs(end - start)
-    del clamp
+    check_relaxation(*patch_of_membrane, mechanism, gate, published)
 
 
 def test_currents_in_the_steady_state(patch_of_membrane: Any):

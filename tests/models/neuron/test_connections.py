@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,11 @@ import pytest
 from scipy.stats import kstest, truncnorm
 
 from hpcsim.errors import SimulationError
-from hpcsim.models.neuron import ball_and_sticks, connections
+from hpcsim.models.neuron import ball_and_sticks, cells, connections
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
-from hpcsim.models.neuron.segments import Segments, segments
 
 VALUES = ball_and_sticks_network.defaults()
-CELLS = {population: segments(ball_and_sticks.shape(VALUES, population)) for population in "EI"}
+CELLS = {population: cells.cell(VALUES, population).segments for population in "EI"}
 PATHWAYS = ball_and_sticks.PATHWAYS
 
 
@@ -125,6 +125,6 @@ def test_weight_scaling_of_the_published_conditions():
 
 def test_neurons_out_of_reach_are_refused():
     """Better than a synapse somewhere."""
-    far = Segments(CELLS["E"].section, CELLS["E"].z + 1e5, CELLS["E"].diameter)
+    far = replace(CELLS["E"], z=CELLS["E"].z + 1e5)
     with pytest.raises(SimulationError, match=r"no segment of neuron 3 of population E .* widen position_std_EE"):
         connections.synapses(VALUES, 5, "E:E", 3, 0.0, far)

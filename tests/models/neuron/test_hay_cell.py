@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hpcsim.errors import ResultsError, SimulationError
-from hpcsim.models.neuron import connections, hay_cell, mechanisms, probes
+from hpcsim.data import DATASETS
+from hpcsim.errors import SimulationError, StorageError
+from hpcsim.models.neuron import connections, hay_cell, mechanisms
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
-from hpcsim.models.neuron.hay_cell import MEMBRANE, HayCell, reconstructed, synthetic
+from hpcsim.models.neuron.cell import Cell
+from hpcsim.models.neuron.hay_cell import MEMBRANE, reconstructed, synthetic
+from hpcsim.models.neuron.hay_cell import hay_cell as on
 from hpcsim.models.neuron.morphology import Morphology
 from hpcsim.models.neuron.synthetic_pyramid import synthetic_pyramid
 
@@ -27,11 +31,11 @@ SWC = """1 1 0 0 0 10 -1
 
 
 @pytest.fixture(scope="module")
-def cell() -> HayCell:
+def cell() -> Cell:
     return synthetic()
 
 
-def test_published_densities(cell: HayCell):
+def test_published_densities(cell: Cell):
     """The model of BAC firing and step firing; numbers from the table of the ball-and-sticks network where they are shared."""
     kinds, distance = cell.segments.section, cell.segments.distance
     soma, basal, apical, axon = (kinds == kind for kind in ("soma", "dend", "apic", "axon"))
@@ -47,7 +51,7 @@ def test_published_densities(cell: HayCell):
     assert np.unique(cell.density("gbar_Ca_HVA")[apical & ~zone]) == pytest.approx([0.0000555])
 
 
-def test_Ih_grows_along_the_apical_dendrite(cell: HayCell):
+def test_Ih_grows_along_the_apical_dendrite(cell: Cell):
     """2.4e-4 S/cm2 at the soma, 0.0153 S/cm2 at the farthest tip, the exponential between them."""
     apical = cell.segments.section == "apic"
     found, part = cell.density("gbar_Ih")[apical], cell.segments.distance[apical] / cell.morphology.longest("apical")
@@ -55,11 +59,12 @@ def test_Ih_grows_along_the_apical_dendrite(cell: HayCell):
     assert found.min() == pytest.approx(2.6e-4, rel=0.1) and 0.012 < found.max() < 0.0154
 
 
-def test_neuron_gets_the_membrane(neuron_cache: Path, cell: HayCell):
+def test_neuron_gets_the_membrane(neuron_cache: Path, cell: Cell):
     """Each segment its densities, reversal potentials where they are needed, and nothing else."""
     hay_cell.load(neuron_cache)
     with mechanisms.empty_session() as h:
-        sections, points = cell.build(h)
+        sections, points = cell.create(h)
+        cell.activate(h, sections)
         assert len(points) == len(cell.segments) == 679
         for attribute in ("cm", "g_pas", "gbar_Ih", "gbar_Ca_LVAst", "gbar_K_Pst", "gamma_CaDynamics_E2"):
             found = [getattr(point, attribute, 0.0) for point in points]
@@ -89,7 +94,7 @@ def test_segments_are_short(rule: str):
         del sections, section
 
 
-def test_sites_are_where_they_say(cell: HayCell):
+def test_sites_are_where_they_say(cell: Cell):
     """At the distance, on the apical dendrite; on the trunk rather than on a thin branch beside it."""
     for distance in (100.0, 300.0, 620.0, 800.0):
         index = cell.site(distance)
@@ -105,9 +110,9 @@ def test_a_morphology_without_a_list_is_refused():
     """Before anything is built."""
     bare = Morphology(tuple(c for c in synthetic_pyramid().with_axon_stub().cables if c.kind != "apic"), "bare.asc")
     with pytest.raises(SimulationError, match=r"bare\.asc has no apical sections, only somatic, axonal, basal"):
-        HayCell(bare)
+        on(bare)
     with pytest.raises(SimulationError, match=r'no section list "apicale"; did you mean "apical"'):
-        HayCell(synthetic_pyramid(), membrane={"apicale": {}})
+        Cell(synthetic_pyramid(), {"apicale": {}})
     with pytest.raises(SimulationError, match=r'no rule "40um" for segments; did you mean "40_um"'):
         synthetic("40um")
 
@@ -122,9 +127,9 @@ def test_a_morphology_without_a_list_is_refused():
 def test_membranes_that_neuron_does_not_know(neuron_cache: Path, attribute: str, message: str):
     """A mechanism that is not loaded, and an attribute that it has not."""
     hay_cell.load(neuron_cache)
-    wrong = HayCell(synthetic_pyramid(), membrane={"apical": {attribute: 1.0}})
+    wrong = Cell(synthetic_pyramid(), {"apical": {attribute: 1.0}})
     with mechanisms.empty_session() as h, pytest.raises(SimulationError, match=message):
-        wrong.build(h)
+        wrong.activate(h, wrong.create(h)[0])
 
 
 def test_a_mechanism_that_does_not_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -139,9 +144,12 @@ def test_a_mechanism_that_does_not_compile(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_reconstruction_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A file of the user by its path; otherwise the folder of public data, with what to do."""
+    """A file of the user by its path; otherwise the public one, which is not there without a network."""
     monkeypatch.setenv("HPCSIM_DATA", str(tmp_path))
-    with pytest.raises(ResultsError, match=r"hay2011/cell1\.asc is not there.*ModelDB accession 139653"):
+    monkeypatch.setenv("HPCSIM_CACHE", str(tmp_path / "cache"))
+    public = replace(DATASETS["hay2011/cell1.asc"], url="http://127.0.0.1:9/cell1.asc")
+    monkeypatch.setitem(DATASETS, "hay2011/cell1.asc", public)
+    with pytest.raises(StorageError, match=r"hay2011/cell1\.asc cannot be fetched.*set HPCSIM_DATA"):
         reconstructed()
     path = tmp_path / "own.swc"
     path.write_text(SWC)
@@ -153,8 +161,8 @@ def test_reconstruction_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert made.segments.z[made.segments.section == "apic"].max() == pytest.approx(400, rel=0.05)
 
 
-def test_it_fits_the_network(cell: HayCell):
-    """Synapses, drive and probes of the network take its segments as those of ball-and-sticks neurons."""
+def test_it_fits_the_network(cell: Cell):
+    """Synapses and drive of the network take its segments as those of ball-and-sticks neurons."""
     values: dict[str, Any] = {**ball_and_sticks_network.defaults(), "scale": 0.25}
     drawn = connections.synapses(values, 1, "E:E", 3, 0.0, cell.segments)
     assert len(drawn) > 100 and set(cell.segments.section[drawn.segment]) <= {"apic", "dend"}
@@ -164,10 +172,6 @@ def test_it_fits_the_network(cell: HayCell):
     assert (near | far).all() and (depth > 250).mean() > 0.15 and (depth < 250).mean() > 0.4
     spread = connections.drive(values, 1, "E", 3, cell.segments).synapses
     assert spread.sum() == values["n_ext_E"]
-    matrix = probes.potentials(
-        *(np.tile(0.0, len(cell.segments)) for _ in "xy"), cell.segments.z, cell.segments.diameter, [500.0, 0.0], 0.3
-    )
-    assert matrix.shape == (2, len(cell.segments)) and (matrix > 0).all()
 
 
 def test_the_table_cannot_be_changed():

@@ -11,78 +11,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gates import check_continuity, check_relaxation, check_steady_state
 from numpy import exp
+from published import (
+    Ca_HVA_h,
+    Ca_HVA_m,
+    Ca_LVAst_h,
+    Ca_LVAst_m,
+    Im_m,
+    K_Pst_h,
+    K_Pst_m,
+    K_Tst_h,
+    K_Tst_m,
+    Nap_Et2_h,
+    Nap_Et2_m,
+)  # fmt: skip
 
 from hpcsim import assets
 from hpcsim.models.neuron import hay_cell, mechanisms
 
 #: Away from -17, -27, -38 and -64.4 mV, where the published rates are zero over zero.
 POTENTIALS = np.array([-150.0, -100.3, -80.0, -70.2, -65.0, -60.1, -59.9, -50.7, -37.0, -20.5, 0.0, 18.7, 40.0])
-QT = 2.3 ** ((34 - 21) / 10)
 #: C/mol.
 FARADAY = 96485.33212
-
-
-def rates(alpha: np.ndarray, beta: np.ndarray, q: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    return alpha / (alpha + beta), 1 / ((alpha + beta) * q)
-
-
-def Nap_Et2_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Magistretti & Alonso (1999)."""
-    alpha, beta = 0.182 * (v + 38) / (1 - exp(-(v + 38) / 6)), 0.124 * (-v - 38) / (1 - exp(-(-v - 38) / 6))
-    return 1 / (1 + exp((v + 52.6) / -4.6)), 6 / (alpha + beta) / QT
-
-
-def Nap_Et2_h(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Magistretti & Alonso (1999)."""
-    alpha, beta = -2.88e-6 * (v + 17) / (1 - exp((v + 17) / 4.63)), 6.94e-6 * (v + 64.4) / (1 - exp(-(v + 64.4) / 2.63))
-    return 1 / (1 + exp((v + 48.8) / 10)), 1 / (alpha + beta) / QT
-
-
-def K_Pst_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Korngreen & Sakmann (2000), shifted by 10 mV."""
-    low, high = 1.25 + 175.03 * exp(0.026 * (v + 10)), 1.25 + 13 * exp(-0.026 * (v + 10))
-    return 1 / (1 + exp(-(v + 11) / 12)), np.where(v < -60, low, high) / QT
-
-
-def K_Pst_h(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Korngreen & Sakmann (2000), shifted by 10 mV."""
-    return 1 / (1 + exp((v + 64) / 11)), (360 + (1010 + 24 * (v + 65)) * exp(-(((v + 85) / 48) ** 2))) / QT
-
-
-def K_Tst_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Korngreen & Sakmann (2000), shifted by 10 mV."""
-    return 1 / (1 + exp(-(v + 10) / 19)), (0.34 + 0.92 * exp(-(((v + 81) / 59) ** 2))) / QT
-
-
-def K_Tst_h(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Korngreen & Sakmann (2000), shifted by 10 mV."""
-    return 1 / (1 + exp((v + 76) / 10)), (8 + 49 * exp(-(((v + 83) / 23) ** 2))) / QT
-
-
-def Im_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Adams et al. (1982)."""
-    return rates(3.3e-3 * exp(2.5 * 0.04 * (v + 35)), 3.3e-3 * exp(-2.5 * 0.04 * (v + 35)), QT)
-
-
-def Ca_HVA_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Reuveni et al. (1993)."""
-    return rates(0.055 * (-27 - v) / (exp((-27 - v) / 3.8) - 1), 0.94 * exp((-75 - v) / 17))
-
-
-def Ca_HVA_h(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Reuveni et al. (1993)."""
-    return rates(0.000457 * exp((-13 - v) / 50), 0.0065 / (exp((-v - 15) / 28) + 1))
-
-
-def Ca_LVAst_m(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Avery & Johnston (1996), Randall & Tsien (1997), shifted by 10 mV."""
-    return 1 / (1 + exp((v + 40) / -6)), (5 + 20 / (1 + exp((v + 35) / 5))) / QT
-
-
-def Ca_LVAst_h(v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Avery & Johnston (1996), Randall & Tsien (1997), shifted by 10 mV."""
-    return 1 / (1 + exp((v + 90) / 6.4)), (20 + 50 / (1 + exp((v + 50) / 7))) / QT
 
 
 def SK_E2_z(calcium: float) -> float:
@@ -116,13 +67,7 @@ def patch(neuron_cache: Path) -> Iterator[tuple[Any, Any]]:
 @pytest.mark.parametrize(("mechanism", "gate", "published"), GATES)
 def test_steady_states_and_time_constants(patch: Any, mechanism: str, gate: str, published: Callable):
     """As published, over the whole range; the gate starts in its steady state."""
-    h, section = patch
-    for v, steady, tau in zip(POTENTIALS, *published(POTENTIALS), strict=True):
-        h.finitialize(v)
-        channel = getattr(section(0.5), mechanism)
-        assert getattr(channel, f"{gate}_inf") == pytest.approx(steady, rel=1e-9)
-        assert getattr(channel, f"{gate}_tau") == pytest.approx(tau, rel=1e-9)
-        assert getattr(channel, gate) == getattr(channel, f"{gate}_inf")
+    check_steady_state(*patch, mechanism, gate, published, POTENTIALS, rel=1e-9)
 
 
 SINGULAR = [("Nap_Et2", "m", -38.0), ("Nap_Et2", "h", -17.0), ("Nap_Et2", "h", -64.4), ("Ca_HVA", "m", -27.0)]
@@ -131,13 +76,7 @@ SINGULAR = [("Nap_Et2", "m", -38.0), ("Nap_Et2", "h", -17.0), ("Nap_Et2", "h", -
 @pytest.mark.parametrize(("mechanism", "gate", "v"), SINGULAR)
 def test_rates_are_continuous_where_they_are_zero_over_zero(patch: Any, mechanism: str, gate: str, v: float):
     """Both sides of a removable singularity agree with its limit."""
-    h, section = patch
-    found = []
-    for potential in (v - 1e-4, v - 1e-7, v, v + 1e-7, v + 1e-4):
-        h.finitialize(potential)
-        found.append(getattr(getattr(section(0.5), mechanism), f"{gate}_tau"))
-    assert found == pytest.approx([(found[0] + found[4]) / 2] * 5, rel=1e-4)
-    assert found[1:4] == pytest.approx([(found[0] + found[4]) / 2] * 3, rel=1e-7)
+    check_continuity(*patch, mechanism, gate, v, rel=1e-7)
 
 
 def test_slow_potassium_has_no_jump_where_its_formula_changes(patch: Any):
@@ -153,20 +92,7 @@ def test_slow_potassium_has_no_jump_where_its_formula_changes(patch: Any):
 @pytest.mark.parametrize(("mechanism", "gate", "published"), GATES)
 def test_gates_relax_with_their_time_constants(patch: Any, mechanism: str, gate: str, published: Callable):
     """After a step under voltage clamp, exponentially from the old steady state to the new one."""
-    h, section = patch
-    before, after, h.dt = -80.0, -30.0, 2.0**-6
-    clamp = h.SEClamp(section(0.5))
-    clamp.rs, clamp.dur1, clamp.amp1 = 1e-7, 1e9, after
-    h.finitialize(before)
-    start, (end, tau) = published(before)[0], published(after)
-    h.fadvance()
-    first = getattr(getattr(section(0.5), mechanism), gate)
-    for _ in range(64):
-        h.fadvance()
-    expected = end + (first - end) * exp(-64 * h.dt / tau)
-    assert getattr(getattr(section(0.5), mechanism), gate) == pytest.approx(expected, rel=1e-4)
-    assert abs(first - start) < abs(end - start) < 1.1
-    del clamp
+    check_relaxation(*patch, mechanism, gate, published)
 
 
 @pytest.mark.parametrize("celsius", [6.3, 34.0])

@@ -1,21 +1,21 @@
-"""What the Hay neuron does: on the shape that hpcsim makes, and, where the user has it, on the published one."""
+"""What the Hay neuron does: on the shape that hpcsim makes, and, with ``-m modeldb``, on the published one."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hpcsim.errors import SimulationError
-from hpcsim.models.neuron.hay_cell import HayCell, reconstructed, synthetic
+from hpcsim.models.neuron.cell import Cell
+from hpcsim.models.neuron.hay_cell import reconstructed, synthetic
 from hpcsim.models.neuron.hay_protocols import PROTOCOLS, Protocol, Pulse, Traces, simulate
 from hpcsim.models.neuron.mechanisms import neuron_interpreter
 
 
 @pytest.fixture(scope="module")
-def cell() -> HayCell:
+def cell() -> Cell:
     return synthetic()
 
 
@@ -33,7 +33,7 @@ def longest_above(traces: Traces, potential: np.ndarray, level: float = -55.0) -
     return float(traces.time[stop] - traces.time[start])
 
 
-def test_rest_and_input_resistance(neuron_cache: Path, cell: HayCell):
+def test_rest_and_input_resistance(neuron_cache: Path, cell: Cell):
     """Near -76 mV, and tens of megohms, as layer 5 pyramidal neurons; Ih makes a sag."""
     weak = Protocol(1500.0, (Pulse(-0.1, 1000.0, 500.0),))
     traces = simulate(cell, weak, neuron_cache)
@@ -44,7 +44,7 @@ def test_rest_and_input_resistance(neuron_cache: Path, cell: HayCell):
     assert not len(simulate(cell, PROTOCOLS["rest"], neuron_cache).spike_times())
 
 
-def test_steps_make_it_fire(neuron_cache: Path, cell: HayCell):
+def test_steps_make_it_fire(neuron_cache: Path, cell: Cell):
     """At rates that grow with the current, within 36 percent of the published means 9, 14.5 and 22.5 1/s, without a pause."""
     published = np.array([9.0, 14.5, 22.5])
     rates = []
@@ -56,7 +56,7 @@ def test_steps_make_it_fire(neuron_cache: Path, cell: HayCell):
     np.testing.assert_allclose(rates, published, rtol=0.36)
 
 
-def test_action_potential_propagates_back(neuron_cache: Path, cell: HayCell):
+def test_action_potential_propagates_back(neuron_cache: Path, cell: Cell):
     """One somatic spike attenuates along the trunk; within 3 published standard deviations at 620 and 800 um."""
     traces = simulate(cell, PROTOCOLS["bAP"], neuron_cache, sites=(100, 300, 620, 800))
     assert len(traces.spike_times()) == 1
@@ -70,7 +70,7 @@ def test_action_potential_propagates_back(neuron_cache: Path, cell: HayCell):
     assert peaks == sorted(peaks) and peaks[-1] > peaks[0] + 1
 
 
-def test_coincidence_makes_a_calcium_spike(neuron_cache: Path, cell: HayCell):
+def test_coincidence_makes_a_calcium_spike(neuron_cache: Path, cell: Cell):
     """Neither a somatic spike nor dendritic input alone, but both: a plateau in the dendrite and a burst at the soma."""
     alone, input_alone, both = (simulate(cell, PROTOCOLS[name], neuron_cache, sites=(620,)) for name in ("bAP", "EPSP", "BAC"))
     assert len(input_alone.spike_times()) == 0 and len(alone.spike_times()) == 1 and 2 <= len(both.spike_times()) <= 3
@@ -80,7 +80,7 @@ def test_coincidence_makes_a_calcium_spike(neuron_cache: Path, cell: HayCell):
     assert longest_above(alone, alone.sites[0]) < 15 and longest_above(input_alone, input_alone.sites[0]) < 15
 
 
-def test_integrators_agree(neuron_cache: Path, cell: HayCell):
+def test_integrators_agree(neuron_cache: Path, cell: Cell):
     """Variable and fixed steps: the same spikes, to a tenth of a millisecond, and the same attenuation to a few percent.
 
     Published figures move by as much with the integrator.
@@ -90,7 +90,7 @@ def test_integrators_agree(neuron_cache: Path, cell: HayCell):
     assert amplitude(variable, variable.sites[0]) == pytest.approx(amplitude(fixed, fixed.sites[0]), rel=0.08)
 
 
-def test_nothing_stays(neuron_cache: Path, cell: HayCell):
+def test_nothing_stays(neuron_cache: Path, cell: Cell):
     """A simulation leaves no section and no setting, and the next one gives the same bits."""
     h = neuron_interpreter()
     before = h.celsius, h.dt, h.CVode().active()
@@ -99,7 +99,7 @@ def test_nothing_stays(neuron_cache: Path, cell: HayCell):
     np.testing.assert_array_equal(first.soma, second.soma)
 
 
-def test_a_site_beyond_the_dendrite_is_refused(neuron_cache: Path, cell: HayCell):
+def test_a_site_beyond_the_dendrite_is_refused(neuron_cache: Path, cell: Cell):
     """And NEURON is empty afterwards."""
     with pytest.raises(SimulationError, match="no place 1500 um from the soma"):
         simulate(cell, PROTOCOLS["bAP"], neuron_cache, sites=(1500,))
@@ -107,27 +107,27 @@ def test_a_site_beyond_the_dendrite_is_refused(neuron_cache: Path, cell: HayCell
 
 
 @pytest.fixture(scope="module")
-def published_cell() -> HayCell:
-    """On the morphology of ModelDB 139653, which hpcsim may not ship: CI cannot have it, either."""
-    folder = os.environ.get("HPCSIM_DATA", "")
-    if not folder or not (Path(folder) / "hay2011/cell1.asc").is_file():
-        pytest.skip("put cell1.asc of ModelDB 139653 into the folder hay2011 of HPCSIM_DATA; it has no licence to ship")
+def published_cell() -> Cell:
+    """On the morphology of ModelDB 139653, which is fetched."""
     return reconstructed()
 
 
-def test_published_number_of_segments(published_cell: HayCell):
+@pytest.mark.modeldb
+def test_published_number_of_segments(published_cell: Cell):
     """642 segments (Hagen et al. 2022)."""
     assert len(published_cell.segments) == 642
 
 
-def test_published_steps(neuron_cache: Path, published_cell: HayCell):
+@pytest.mark.modeldb
+def test_published_steps(neuron_cache: Path, published_cell: Cell):
     """Within 3 standard deviations of the rates that the model was made for: 9 +- 0.88, 14.5 +- 0.56, 22.5 +- 2.22 1/s."""
     for step, mean, std in (("step1", 9.0, 0.88), ("step2", 14.5, 0.56), ("step3", 22.5, 2.2222)):
         rate = len(simulate(published_cell, PROTOCOLS[step], neuron_cache).spike_times()) / 2
         assert abs(rate - mean) < 3 * std
 
 
-def test_published_attenuation_and_calcium_spike(neuron_cache: Path, published_cell: HayCell):
+@pytest.mark.modeldb
+def test_published_attenuation_and_calcium_spike(neuron_cache: Path, published_cell: Cell):
     """Within 3 standard deviations, which Hay et al. (2011) allow (3.2 in their exploration)."""
     alone = simulate(published_cell, PROTOCOLS["bAP"], neuron_cache, sites=(620, 800))
     assert len(alone.spike_times()) == 1

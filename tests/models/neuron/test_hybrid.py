@@ -18,7 +18,7 @@ from hpcsim.collector.table import Table
 from hpcsim.errors import SimulationError, StudyError
 from hpcsim.models.model import Context, Point
 from hpcsim.models.neuron import connections, mechanisms, membranes
-from hpcsim.models.neuron.ball_and_sticks import SUFFIXES
+from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, SUFFIXES
 from hpcsim.models.neuron.ground_truth import GroundTruth, ground_truth
 from hpcsim.models.neuron.hybrid import hybrid
 from hpcsim.models.neuron.kernel import kernel
@@ -105,7 +105,7 @@ def test_spikes_arrive_at_the_same_synapses_at_the_same_times(neuron_cache: Path
     """Inhibitory currents are the network's inhibitory conductances times the driving force at rest, to rounding."""
     values, rest = {**point_with().values, "tstop": 80.0, "transient": 0.0}, -70.0
     with parallel_session() as (h, parallel):
-        mechanisms.load(membranes.MECHANISMS, neuron_cache)
+        membranes.load(neuron_cache)
         truth = Network(h, parallel, values, 5)
         truth.connect()
         seen = inhibitory(h, truth, "_ref_g")
@@ -170,7 +170,7 @@ def test_responses_add_up(network: Table, neuron_cache: Path, membrane: str):
 def replayed(values: Any, truth: GroundTruth, cache: Path, **more: Any) -> np.ndarray:
     """Stacked signals of E."""
     with parallel_session() as (h, parallel):
-        mechanisms.load(membranes.MECHANISMS, cache)
+        membranes.load(cache)
         replay = Replay(h, parallel, values, truth, cache, **more)
         replay.connect()
         recorder = Recorder(h, replay, values)
@@ -196,7 +196,7 @@ def test_mean_conductances_are_those_of_all_synapses(neuron_cache: Path):
     leaks = []
     for g_eff in (True, False):
         with parallel_session() as (h, parallel):
-            mechanisms.load(membranes.MECHANISMS, neuron_cache)
+            membranes.load(neuron_cache)
             replay = Replay(h, parallel, {**values, "g_eff": g_eff}, truth, neuron_cache)
             replay.connect()
             neuron, own = replay.neurons["E"][5], replay.segments["E"]
@@ -252,9 +252,11 @@ def test_single_spikes_give_the_kernels(network: Table, neuron_cache: Path, outp
     found = kernels_of(network, neuron_cache)
     for name in ("dipole_kernel", "lfp_kernel", "csd_kernel"):
         assert cut[name].shape[1:] == found[name].shape
-    for one, other in zip(cut["dipole_kernel"][0], found["dipole_kernel"], strict=True):
-        assert np.abs(one).max() == pytest.approx(np.abs(other).max(), rel=0.25)
-        assert abs(int(np.abs(one).argmax()) - int(np.abs(other).argmax())) <= 8
+    for pathway, one, other in zip(PATHWAYS, cut["dipole_kernel"][0], found["dipole_kernel"], strict=True):
+        # the sticks of I are equally long, so that its moments nearly cancel, and follow the depths of its eight neurons
+        alike, size = (0.995, 0.12) if pathway[0] == "E" else (0.93, 0.75)
+        assert np.corrcoef(one, other)[0, 1] > alike
+        assert np.abs(one).max() == pytest.approx(np.abs(other).max(), rel=size)
 
 
 def test_mean_conductances_bring_the_replay_closer_to_the_network(network: Table, neuron_cache: Path, outputs: dict[str, Any]):

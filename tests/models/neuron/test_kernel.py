@@ -11,8 +11,9 @@ import pytest
 
 from hpcsim.errors import SimulationError
 from hpcsim.models.model import Context, Point
-from hpcsim.models.neuron.kernel import MECHANISMS, kernel
+from hpcsim.models.neuron.kernel import kernel
 from hpcsim.models.neuron.mechanisms import neuron_interpreter
+from hpcsim.models.neuron.membranes import GATES, MECHANISMS
 from hpcsim.outputs import Coordinate
 
 CONTACTS = (500.0, 200.0, 0.0)
@@ -114,6 +115,7 @@ class Network:
     """What a point asks of the results of a network."""
 
     path = Path("runs/base/results.h5")
+    attrs: ClassVar[dict[str, str]] = {"model": "neuron.ball_and_sticks_network"}
     good = np.array([True, True, True])
     columns: ClassVar[dict[str, np.ndarray]] = {
         "weight_scaling": np.array([1.0, 1.05, 1.05]),
@@ -125,8 +127,7 @@ class Network:
     }
 
     def names(self, role: str) -> list[str]:
-        assert role == "parameter"
-        return ["weight_scaling", "tstop"]
+        return {"parameter": ["weight_scaling", "tstop"], "output": ["V_rest", "rate"]}[role]
 
     def array(self, name: str, rows: slice | None = None) -> np.ndarray:
         return self.columns[name][rows or slice(None)]
@@ -188,5 +189,5 @@ def test_declaration():
     """Defaults pass their own checks; the files of the mechanisms are part of the identity."""
     for parameter in kernel.parameters:
         assert parameter.resolve(parameter.default) == parameter.default
-    assert set(kernel.identity()) == {*(f"{name}.mod" for name in MECHANISMS), "quasi_active_1", "quasi_active_4"}
+    assert set(kernel.identity()) == {*(f"{name}.mod" for name in MECHANISMS), *(f"quasi_active_{n}" for n in GATES)}
     assert kernel.layout({}).shape("lfp_kernel") == (4, 13, 3201)

@@ -12,22 +12,21 @@ from published import Ih_m, Ih_m_slope, open_fractions
 
 from hpcsim.errors import SimulationError
 from hpcsim.models.neuron import hay_cell, linear, mechanisms
-from hpcsim.models.neuron.cells import Channels
-from hpcsim.models.neuron.network import MECHANISMS
+from hpcsim.models.neuron.membranes import MECHANISMS
 
-CHANNELS = Channels(3.38e-5, 2.04, 0.693, 0.0002)
+PEAKS = {"NaTa_t": 2.04, "SKv3_1": 0.693, "Ih": 0.0002}
 VALUES = {
-    "NaTa_t": {"gbar_NaTa_t": CHANNELS.NaTa_t, "ena": 50.0},
-    "SKv3_1": {"gbar_SKv3_1": CHANNELS.SKv3_1, "ek": -85.0},
-    "Ih": {"gbar_Ih": CHANNELS.Ih, "ehcn_Ih": -45.0},
-    "pas": {"g_pas": CHANNELS.leak, "e_pas": -90.0},
+    "NaTa_t": {"gbar_NaTa_t": PEAKS["NaTa_t"], "ena": 50.0},
+    "SKv3_1": {"gbar_SKv3_1": PEAKS["SKv3_1"], "ek": -85.0},
+    "Ih": {"gbar_Ih": PEAKS["Ih"], "ehcn_Ih": -45.0},
+    "pas": {"g_pas": 3.38e-5, "e_pas": -90.0},
 }
 
 
 @pytest.fixture(autouse=True)
 def loaded(neuron_cache: Path) -> None:
     """All mechanisms."""
-    mechanisms.load((*MECHANISMS, "Exp2SynI"), neuron_cache)
+    mechanisms.load(MECHANISMS, neuron_cache)
 
 
 def expansions(v: float) -> list[linear.Expansion]:
@@ -62,8 +61,8 @@ def test_frozen_conductances_are_open_fractions_times_peaks(v: float):
     """From the mechanisms as from the published steady states."""
     found = {expansion.mechanism: expansion for expansion in expansions(v)}
     for channel, fraction in open_fractions(v).items():
-        assert found[channel].g == pytest.approx(getattr(CHANNELS, channel) * fraction, rel=1e-10)
-    assert found["pas"].g == pytest.approx(CHANNELS.leak, rel=1e-10)
+        assert found[channel].g == pytest.approx(PEAKS[channel] * fraction, rel=1e-10)
+    assert found["pas"].g == pytest.approx(3.38e-5, rel=1e-10)
     assert found["Ih"].current == pytest.approx(found["Ih"].g * (v + 45), rel=1e-10)
     assert [gate.name for gate in found["NaTa_t"].gates] == ["m_NaTa_t", "h_NaTa_t"]
     assert found["pas"].gates == ()
@@ -76,8 +75,8 @@ def test_derived_frozen_cell_is_the_passive_equivalent_cell(neuron_cache: Path):
 
     def passive(section: Any) -> None:
         section.insert("pas")
-        open_channels = sum(getattr(CHANNELS, channel) * fraction for channel, fraction in open_fractions(v).items())
-        section.g_pas, section.e_pas = CHANNELS.leak + open_channels, v
+        open_channels = sum(PEAKS[channel] * fraction for channel, fraction in open_fractions(v).items())
+        section.g_pas, section.e_pas = 3.38e-5 + open_channels, v
 
     expected = response(passive) - v
     found = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=True)) - v
@@ -116,7 +115,7 @@ def test_quasi_active_membrane_follows_the_active_one_for_small_currents(neuron_
             for name, value in values.items():
                 setattr(section, name, value)
         # the holding potential is made the resting potential by a shift of the leak
-        section.e_pas = -90.0 + balance / CHANNELS.leak
+        section.e_pas = -90.0 + balance / 3.38e-5
 
     expected = response(active, 1e-3) - v
     quasi = response(lambda section: linear.insert(section, derived, neuron_cache, frozen=False), 1e-3) - v

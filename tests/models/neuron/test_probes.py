@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hpcsim.models.neuron import ball_and_sticks, probes
+from hpcsim.models.neuron import cells, probes
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
-from hpcsim.models.neuron.segments import segments
 
 VALUES = ball_and_sticks_network.defaults()
-CELL = segments(ball_and_sticks.shape(VALUES, "E"))
+CELL = cells.cell(VALUES, "E").segments
 CONTACTS = np.array(VALUES["contacts"])
 POSITIONS = np.array([[50.0, 20.0, 30.0], [0.0, -100.0, -80.0]])
 
@@ -87,6 +86,40 @@ def test_neurons_outside_the_cylinder_have_no_source_density():
     """Its volume does not hold them."""
     outside = probes.stacked(VALUES, CELL, np.array([[151.0, 0.0, 0.0]]))
     assert not outside[13:26].any() and outside[:13].all()
+
+
+def lines(n: int) -> tuple[np.ndarray, ...]:
+    """Segments in all directions, across the surface of the cylinder and the discs; the last two are level and upright."""
+    rng = np.random.default_rng(4)
+    start = rng.uniform((-200, -200, -300), (200, 200, 1100), (n, 3))
+    ends = np.stack([start, start + rng.normal(0, 40, (n, 3))], axis=2)
+    ends[-2] = [[-30.0, 140.0], [10.0, 90.0], [120.0, 120.0]]
+    ends[-1, :2] = [[30.0, 30.0], [40.0, 40.0]]
+    return ends[:, 0], ends[:, 1], ends[:, 2]
+
+
+def test_parts_of_lines_in_discs_are_counted_by_many_points():
+    """Ten thousand points of each line: so many lie in the disc."""
+    x, y, z = lines(50)
+    found = probes.source_densities(x, y, z, CONTACTS, 100.0, 150.0) * np.pi * 150**2 * 100
+    part = (np.arange(10_000) + 0.5) / 10_000
+    px, py, pz = (ends[:, :1] + part * (ends[:, 1:] - ends[:, :1]) for ends in (x, y, z))
+    near = np.hypot(px, py) <= 150
+    expected = [(near & (contact - 50 <= pz) & (pz < contact + 50)).mean(axis=1) for contact in CONTACTS]
+    np.testing.assert_allclose(found, expected, atol=3e-4)
+    assert ((found > 0.01) & (found < 0.99)).sum() > 15 and found[:, -2].sum() > 0
+
+
+def test_potentials_of_branches_are_those_of_lfpykit(monkeypatch: pytest.MonkeyPatch):
+    """Line sources in all directions."""
+    from lfpykit import CellGeometry, RecExtElectrode
+
+    monkeypatch.setattr(probes, "CONTACT_RADIUS", 1e-9)
+    x, y, z = lines(50)
+    cell, zeros = CellGeometry(x=x, y=y, z=z, d=np.full(50, 1.0)), np.zeros_like(CONTACTS)
+    electrode = RecExtElectrode(cell, sigma=0.3, x=zeros, y=zeros, z=CONTACTS, method="linesource")
+    found = probes.potentials(x, y, z, np.full(50, 1.0), CONTACTS, 0.3)
+    np.testing.assert_allclose(found, electrode.get_transformation_matrix(), rtol=1e-9)
 
 
 def test_no_neurons_make_an_empty_matrix():
