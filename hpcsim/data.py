@@ -35,8 +35,6 @@ class Dataset:
     url : str
         Where it can be fetched as it is, ``https://...`` or ``doi:.../file``; empty for a file that was converted from
         others.
-    missing : str
-        Where `url` is empty: why, and what to do, before the source is named.
     """
 
     name: str
@@ -44,10 +42,6 @@ class Dataset:
     licence: str
     checksum: str = ""
     url: str = ""
-    missing: str = (
-        "It is a conversion to a plain format that is not published on its own; put the file into a folder and set "
-        f"{FOLDER} to the folder above it, or convert the original:"
-    )
 
 
 def _converted(file: str, source: str, sha256: str) -> Dataset:
@@ -115,8 +109,8 @@ DATASETS: dict[str, Dataset] = {
             "ModelDB accession 139653, morphologies/cell1.asc, of Hay et al. (2011) PLOS Comput Biol 7: e1002107",
             "no licence is stated: for your own use, not to be passed on",
             "git:a2d2ce42",
-            missing="Nobody has licensed it, so that hpcsim neither ships nor fetches it; download it yourself, put it as "
-            f"cell1.asc into a folder hay2011, and set {FOLDER} to the folder above:",
+            # ModelDB's own mirror of the accession; hpcsim never ships the file
+            "https://raw.githubusercontent.com/ModelDBRepository/139653/HEAD/morphologies/cell1.asc",
         ),
     )
 }
@@ -137,9 +131,9 @@ def fetch(name: str) -> Path:
     Raises
     ------
     ResultsError
-        If there is no such file, it can be had nowhere, or a file of that name is another one.
+        If there is no such file, it can be had nowhere, or a file of that name in ``$HPCSIM_DATA`` is another one.
     StorageError
-        If it cannot be fetched.
+        If it cannot be fetched, or another file is at its address.
     """
     if name not in DATASETS:
         raise ResultsError(f'there is no public file "{name}"; {nearest(name, DATASETS)}')
@@ -147,50 +141,65 @@ def fetch(name: str) -> Path:
     folder = os.environ.get(FOLDER, "")
     own = Path(folder) / name
     if folder and own.is_file():
-        _check(own, dataset)
+        if difference := _difference(own, dataset):
+            raise ResultsError(
+                f"{own} is not the file that is known as {name}: {difference}; "
+                f"take it again from where you had it, or unset {FOLDER}"
+            )
         return own
     if dataset.url:
-        return _download(dataset, cache_directory() / "data")
+        return _cached(dataset, cache_directory() / "data" / name)
     raise ResultsError(
-        f"{name} is not there: {f'there is no {own}' if folder else f'{FOLDER} is not set'}. {dataset.missing} "
-        f"{dataset.source} ({dataset.licence})"
+        f"{name} is not there: {f'there is no {own}' if folder else f'{FOLDER} is not set'}. It is a conversion to a plain "
+        f"format that is not published on its own; put the file into a folder and set {FOLDER} to the folder above it, or "
+        f"convert the original: {dataset.source} ({dataset.licence})"
     )
 
 
-def _check(path: Path, dataset: Dataset) -> None:
+def _difference(path: Path, dataset: Dataset) -> str:
+    """The checksums, if the file is another one; otherwise empty."""
     if not dataset.checksum:
-        return
+        return ""
     if dataset.checksum.startswith("git:"):
         content = path.read_bytes()
         found = f"git:{hashlib.sha1(b'blob %d' % len(content) + bytes(1) + content).hexdigest()}"
     else:
         with path.open("rb") as file:
             found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    if not found.startswith(dataset.checksum):
-        raise ResultsError(
-            f"{path} is not the file that is known as {dataset.name}: found {found}, expected {dataset.checksum}; "
-            f"take it again from where you had it, or unset {FOLDER}"
-        )
+    return "" if found.startswith(dataset.checksum) else f"found {found}, expected {dataset.checksum}"
 
 
-def _download(dataset: Dataset, cache: Path) -> Path:
-    """The file in the cache; what is there and whole is not fetched again."""
-    import pooch
-
-    name, whole = dataset.name, cache / dataset.name
-    base, remote = dataset.url.rsplit("/", 1)
-    fetcher = pooch.create(whole.parent, base_url=f"{base}/", registry={remote: dataset.checksum} if dataset.checksum else {})
+def _cached(dataset: Dataset, place: Path) -> Path:
+    """The file at its place in the cache; what is there and whole is not fetched again."""
     try:
-        if not dataset.checksum:
-            if whole.is_file():
-                # pooch has compared it with the archive's checksum before it was moved to this name
-                return whole
-            fetcher.load_registry_from_doi()
-        if not whole.is_file():
-            print(f"fetching {name} from {dataset.url}\n  {dataset.source}\n  licence: {dataset.licence}", file=sys.stderr)
-        return Path(fetcher.fetch(remote))
+        # without a checksum here, pooch compared it with the archive's before it moved the file to this name
+        if not place.is_file() or _difference(place, dataset):
+            place.unlink(missing_ok=True)
+            _download(dataset, place)
     except (OSError, ValueError) as error:
         raise StorageError(
-            f"{name} cannot be fetched from {dataset.url}: {error}; try again where there is a network, or put the "
+            f"{dataset.name} cannot be fetched from {dataset.url}: {error}; try again where there is a network, or put the "
             f"file into a folder and set {FOLDER} to the folder above it"
         ) from error
+    return place
+
+
+def _download(dataset: Dataset, place: Path) -> None:
+    """Fetch a file to its place, where it appears whole and right or not at all."""
+    try:
+        import pooch
+    except ImportError:
+        raise OSError("pooch is not installed, pip install pooch") from None
+
+    def download(url: str, target: str, fetcher: pooch.Pooch) -> None:
+        """Fetch to the name that the file has before pooch moves it to its place; pooch knows no checksums of git."""
+        pooch.HTTPDownloader()(url, target, fetcher)
+        if difference := _difference(Path(target), dataset):
+            raise ValueError(f"another file is there, {difference}")
+
+    print(f"fetching {dataset.name} from {dataset.url}\n  {dataset.source}\n  licence: {dataset.licence}", file=sys.stderr)
+    base = dataset.url.removesuffix(place.name)
+    fetcher = pooch.create(place.parent, base_url=base, registry={place.name: None} if dataset.checksum else {})
+    if not dataset.checksum:
+        fetcher.load_registry_from_doi()
+    fetcher.fetch(place.name, downloader=download if dataset.checksum else None)

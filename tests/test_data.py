@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +14,8 @@ from hpcsim.errors import ResultsError, StorageError
 
 CONTENT = b"cell,v_rest\na,-70\n"
 CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+#: The first digits of what ``git hash-object`` says of the content.
+GIT_CHECKSUM = "git:f91d0f02"
 
 
 @pytest.fixture
@@ -44,22 +48,53 @@ def know(monkeypatch, url="", checksum=CHECKSUM):
     monkeypatch.setitem(DATASETS, "toy/cells.csv", Dataset("toy/cells.csv", "the source", "CC0", checksum, url))
 
 
-def test_fetched_once_and_said_once(server, monkeypatch, capsys, tmp_path):
+def kept(tmp_path):
+    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("checksum", [CHECKSUM, GIT_CHECKSUM])
+def test_fetched_once_and_said_once(server, monkeypatch, capsys, tmp_path, checksum):
     url, asked = server
-    know(monkeypatch, url)
+    know(monkeypatch, url, checksum)
     path = fetch("toy/cells.csv")
     assert path.read_bytes() == CONTENT and path.is_relative_to(tmp_path / "cache")
     said = capsys.readouterr().err
     assert "the source" in said and "CC0" in said and url in said
     assert fetch("toy/cells.csv") == path
     assert len(asked) == 1 and capsys.readouterr().err == ""
+    assert kept(tmp_path) == [path]
 
 
-def test_another_file_at_the_address_is_refused(server, monkeypatch, tmp_path):
-    know(monkeypatch, server[0], "sha256:" + 64 * "0")
-    with pytest.raises(StorageError, match="cannot be fetched"):
+@pytest.mark.parametrize("checksum", ["sha256:" + 64 * "0", "git:a2d2ce42"])
+def test_another_file_at_the_address_is_refused(server, monkeypatch, tmp_path, checksum):
+    know(monkeypatch, server[0], checksum)
+    with pytest.raises(StorageError, match=rf"cannot be fetched.*another file is there, found .*, expected {checksum}"):
         fetch("toy/cells.csv")
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert not kept(tmp_path)
+
+
+@pytest.mark.parametrize("checksum", [CHECKSUM, GIT_CHECKSUM])
+def test_a_damaged_file_of_the_cache_is_fetched_again(server, monkeypatch, tmp_path, checksum):
+    url, asked = server
+    know(monkeypatch, url, checksum)
+    path = fetch("toy/cells.csv")
+    path.write_bytes(CONTENT[:9])
+    assert fetch("toy/cells.csv").read_bytes() == CONTENT and len(asked) == 2
+    assert kept(tmp_path) == [path]
+
+
+def test_a_file_that_is_not_at_the_address(server, monkeypatch, tmp_path):
+    know(monkeypatch, server[0].replace("cells", "none/cells"))
+    with pytest.raises(StorageError, match=r"cannot be fetched.*404"):
+        fetch("toy/cells.csv")
+    assert not kept(tmp_path)
+
+
+def test_without_pooch_it_is_named(server, monkeypatch):
+    know(monkeypatch, server[0])
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(StorageError, match="pip install pooch"):
+        fetch("toy/cells.csv")
 
 
 def test_no_network(monkeypatch):
@@ -91,23 +126,43 @@ def test_a_conversion_says_what_to_do(monkeypatch, tmp_path):
         fetch(name)
 
 
-def test_a_file_without_a_licence_is_never_fetched(monkeypatch, tmp_path):
+@pytest.fixture
+def modeldb(tmp_path, monkeypatch):
+    """The known reconstruction, at an address where nobody answers; the user's folder of data."""
+    known = DATASETS["hay2011/cell1.asc"]
+    monkeypatch.setitem(DATASETS, known.name, replace(known, url="http://127.0.0.1:9/cell1.asc"))
     monkeypatch.setenv("HPCSIM_DATA", str(tmp_path))
-    with pytest.raises(ResultsError, match=r"there is no .*neither ships nor fetches it; download it yourself.*139653"):
+    return tmp_path
+
+
+def test_a_file_without_a_licence_is_fetched_with_a_word_about_it(modeldb, capsys):
+    """It is not shipped: where nobody answers it is not there."""
+    with pytest.raises(StorageError, match=r"hay2011/cell1\.asc cannot be fetched"):
         fetch("hay2011/cell1.asc")
-    (tmp_path / "hay2011").mkdir()
-    (tmp_path / "hay2011/cell1.asc").write_bytes(b"(another)")
+    said = capsys.readouterr().err
+    assert "ModelDB accession 139653" in said and "no licence is stated: for your own use, not to be passed on" in said
+
+
+def test_a_file_without_a_licence_comes_from_the_users_folder_first(modeldb):
+    (modeldb / "hay2011").mkdir()
+    (modeldb / "hay2011/cell1.asc").write_bytes(b"(another)")
     with pytest.raises(ResultsError, match=r"found git:[0-9a-f]{40}, expected git:a2d2ce42"):
         fetch("hay2011/cell1.asc")
 
 
 def test_a_checksum_of_git_is_that_of_git(monkeypatch, tmp_path):
-    """What ``git hash-object`` says of the content; its first digits are enough."""
-    know(monkeypatch, checksum="git:f91d0f02")
+    """Its first digits are enough."""
+    know(monkeypatch, checksum=GIT_CHECKSUM)
     monkeypatch.setenv("HPCSIM_DATA", str(tmp_path))
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy/cells.csv").write_bytes(CONTENT)
     assert fetch("toy/cells.csv").read_bytes() == CONTENT
+
+
+def test_an_address_ends_in_the_name_of_its_file():
+    addresses = {dataset.name: dataset.url for dataset in DATASETS.values() if dataset.url}
+    assert "hay2011/cell1.asc" in addresses
+    assert all(url.rsplit("/")[-1] == name.split("/")[-1] for name, url in addresses.items())
 
 
 def test_unknown_name():

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from squares import make, right, rows
 
-import hpcsim
-from hpcsim.collector.table import Table
 from hpcsim.errors import DaskError, HpcsimError, Interrupted, SiteError, StorageError
 from hpcsim.scheduler import dask_cluster
 from hpcsim.scheduler.dask_jobs import certificates
@@ -28,23 +27,7 @@ from hpcsim.scheduler.site import Settings, Site
 from hpcsim.scheduler.sweep import Listener, sweep
 from hpcsim.scheduler.task_process import TaskCommand, TaskProcesses
 
-STUDY = '[study]\nname = "s"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, %d, %d] }\n[fixed]\nseconds = %g\n'
 KEYS = {"ca-file": "ca_file", "cert": "worker_cert", "key": "worker_key"}
-
-
-def make(tmp_path, n, seconds=0.0, task_size=2):
-    (tmp_path / "s.toml").write_text(STUDY % (n - 1, n, seconds) + f"[resources]\ntask_size = {task_size}\n")
-    study = hpcsim.Study.load("s.toml")
-    return study, study.directory()
-
-
-def rows(directory):
-    with Table(directory.results) as table:
-        return dict(zip(table.array("x"), table.array("square"), strict=True))
-
-
-def right(n):
-    return {float(x): float(x**2) for x in range(n)}
 
 
 # -- schedulers of somebody else's ---------------------------------------------------------------
@@ -97,7 +80,7 @@ def wait(condition, seconds=90.0):
 
 
 def test_a_scheduler_by_its_address_and_by_its_file(tmp_path, command):
-    study, directory = make(tmp_path, 6)
+    study, directory = make(tmp_path, 6, task_size=2)
     with scheduler(tmp_path) as (file, address), worker(file):
         done = command("run", "s.toml", "--on", "dask", "--scheduler", address)
         assert done.returncode == 0, done.stderr
@@ -108,7 +91,7 @@ def test_a_scheduler_by_its_address_and_by_its_file(tmp_path, command):
 
 
 def test_a_scheduler_with_tls_takes_the_users_certificates(tmp_path):
-    study, directory = make(tmp_path, 4)
+    study, directory = make(tmp_path, 4, task_size=2)
     private = tmp_path / "keys"
     private.mkdir()
     certificates(private)
@@ -145,7 +128,7 @@ def test_a_lost_worker_and_one_that_comes_later(tmp_path):
 
 def test_workers_that_die_again_and_again_are_said(tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
-    study, directory = make(tmp_path, 4, seconds=5.0)
+    study, directory = make(tmp_path, 4, seconds=5.0, task_size=2)
     with scheduler(tmp_path) as (file, address), worker(file) as lost:
         killer = threading.Thread(target=lambda: (wait(lambda: tasks(directory)), lost.kill()))
         killer.start()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from absent import absent
+from squares import finished
 
 import hpcsim
-from hpcsim.collector.table import Table
 from hpcsim.scheduler import rounds
 from hpcsim.scheduler.queue import Slurm
 from hpcsim.scheduler.submission import submissions
@@ -57,11 +57,6 @@ def make(n, seconds=0.0, task_size=1):
         "s", "toys:single", space={"x": {"linspace": [0, n - 1, n]}}, fixed={"seconds": seconds}, resources=resources
     )
     return study, study.directory()
-
-
-def finished(directory):
-    with Table(directory.results) as table:
-        return sorted(table.array("x")[table.array("status") == 0])
 
 
 def test_sacct_knows_jobs_that_the_controller_has_forgotten(accounted):

@@ -9,6 +9,8 @@ import time
 
 import psutil
 import pytest
+import squares
+from squares import right, rows
 
 import hpcsim
 from hpcsim.collector.table import Table
@@ -19,25 +21,12 @@ from hpcsim.scheduler.sweep import Listener, sweep
 
 pytestmark = pytest.mark.slurm
 
-STUDY = '[study]\nname = "s"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, %d, %d] }\n[fixed]\nseconds = %g\n'
 SITE = 'partition = "debug"\n[limits]\nthrottle = 2\n'
 
 
-def make(tmp_path, n, seconds=0.0, task_size=None, site=SITE):
-    text = STUDY % (n - 1, n, seconds) + (f"[resources]\ntask_size = {task_size}\n" if task_size else "")
-    (tmp_path / "s.toml").write_text(text)
+def make(tmp_path, n, site=SITE, **more):
     (tmp_path / "few.toml").write_text(site)
-    study = hpcsim.Study.load("s.toml")
-    return study, study.directory()
-
-
-def rows(directory):
-    with Table(directory.results) as table:
-        return dict(zip(table.array("x"), table.array("square"), strict=True))
-
-
-def right(n):
-    return {float(x): float(x**2) for x in range(n)}
+    return squares.make(tmp_path, n, **more)
 
 
 class Run(threading.Thread):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from absent import absent
+from squares import finished, make
 
 import hpcsim
 from hpcsim.collector.table import Table
@@ -21,20 +22,6 @@ from hpcsim.scheduler.submission import points_in, submissions
 from hpcsim.scheduler.sweep import Listener, sweep
 
 pytestmark = pytest.mark.slurm
-
-STUDY = '[study]\nname = "s"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, %d, %d] }\n[fixed]\nseconds = %g\n'
-
-
-def make(tmp_path, n, seconds=0.0, task_size=None):
-    text = STUDY % (n - 1, n, seconds) + (f"[resources]\ntask_size = {task_size}\n" if task_size else "")
-    (tmp_path / "s.toml").write_text(text)
-    study = hpcsim.Study.load("s.toml")
-    return study, study.directory()
-
-
-def finished(directory):
-    with Table(directory.results) as table:
-        return sorted(table.array("x")[table.array("status") == 0])
 
 
 def done(study, directory, slurm):
