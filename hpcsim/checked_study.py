@@ -177,12 +177,18 @@ class CheckedStudy:
         else:
             probes = sorted({round(k * (size - 1) / (PROBED - 1)) for k in range(PROBED)})
             points = [self.design.point(index) for index in probes]
-        wrong = [(index, text) for index, point in zip(probes, points, strict=True) if (text := self.model.check(point.values))]
+        good, wrong = [], []
+        for index, point in zip(probes, points, strict=True):
+            if text := self.model.check(point.values):
+                wrong.append(f"point {index}: {text}")
+                if not self.space.sampled:
+                    break
+            else:
+                good.append(point)
         # a few points of a sampled design may be impossible: they become failed rows
-        if wrong and (not self.space.sampled or len(wrong) == len(points)):
-            problems.append(Problem("space", f"point {wrong[0][0]}: {wrong[0][1]}"))
+        if wrong and (not self.space.sampled or not good):
+            problems.append(Problem("space", wrong[0]))
             return
-        good = [point for point in points if not self.model.check(point.values)]
         if problem := self._spread(good[0].values):
             problems.append(Problem("resources.ranks", problem))
             return

@@ -44,6 +44,10 @@ class Dataset:
     url: str = ""
 
 
+#: What this process has said that it fetches.
+_announced: set[str] = set()
+
+
 def _converted(file: str, source: str, sha256: str) -> Dataset:
     return Dataset(f"bernaerts2025/{file}", source, _GPL, f"sha256:{sha256}")
 
@@ -197,7 +201,11 @@ def _download(dataset: Dataset, place: Path) -> None:
         if difference := _difference(Path(target), dataset):
             raise ValueError(f"another file is there, {difference}")
 
-    print(f"fetching {dataset.name} from {dataset.url}\n  {dataset.source}\n  licence: {dataset.licence}", file=sys.stderr)
+    if dataset.name not in _announced:
+        _announced.add(dataset.name)
+        print(f"fetching {dataset.name} from {dataset.url}\n  {dataset.source}\n  licence: {dataset.licence}", file=sys.stderr)
+    # which says the address again
+    pooch.get_logger().setLevel("WARNING")
     base = dataset.url.removesuffix(place.name)
     fetcher = pooch.create(place.parent, base_url=base, registry={place.name: None} if dataset.checksum else {})
     if not dataset.checksum:

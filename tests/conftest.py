@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from absent import absent
+from reconstruction import ASC
+
+from hpcsim.data import DATASETS
 
 HERE = Path(__file__).parent
 
@@ -20,6 +25,18 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def reconstruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small neuron takes the place of the reconstruction of Hay et al. (2011), which has no licence to pass on."""
+    path = tmp_path / "public" / "hay2011" / "cell1.asc"
+    path.parent.mkdir(parents=True)
+    path.write_text(ASC)
+    known = replace(DATASETS["hay2011/cell1.asc"], checksum=f"sha256:{hashlib.sha256(ASC.encode()).hexdigest()}")
+    monkeypatch.setitem(DATASETS, "hay2011/cell1.asc", known)
+    monkeypatch.setenv("HPCSIM_DATA", str(tmp_path / "public"))
+    return path
 
 
 @pytest.fixture

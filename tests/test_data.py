@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from hpcsim import data
 from hpcsim.data import DATASETS, Dataset, fetch
 from hpcsim.errors import ResultsError, StorageError
 
@@ -41,6 +42,7 @@ def server(tmp_path):
 @pytest.fixture(autouse=True)
 def _places(tmp_path, monkeypatch):
     monkeypatch.setenv("HPCSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "_announced", set())
 
 
 def know(monkeypatch, url="", checksum=CHECKSUM):
@@ -97,10 +99,12 @@ def test_without_pooch_it_is_named(server, monkeypatch):
         fetch("toy/cells.csv")
 
 
-def test_no_network(monkeypatch):
+def test_no_network(monkeypatch, capsys):
     know(monkeypatch, "http://127.0.0.1:9/cells.csv")
-    with pytest.raises(StorageError, match="set HPCSIM_DATA"):
-        fetch("toy/cells.csv")
+    for _ in range(2):
+        with pytest.raises(StorageError, match="set HPCSIM_DATA"):
+            fetch("toy/cells.csv")
+    assert capsys.readouterr().err.count("fetching toy/cells.csv") == 1
 
 
 def test_the_users_folder_comes_first(server, monkeypatch, tmp_path):

@@ -101,7 +101,7 @@ def test_a_bare_name_is_a_shipped_study_and_a_near_one_is_named():
 
 
 @pytest.mark.parametrize("name", sorted(shipped_studies()))
-def test_shipped_studies_are_right(name):
+def test_shipped_studies_are_right(name, reconstruction):
     study = hpcsim.Study.load(name)
     assert study.name == name
     assert study.file.study.description

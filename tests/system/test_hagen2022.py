@@ -13,15 +13,25 @@ SCALES = ["", "small", "ci"]
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize(("name", "points", "free"), [("hagen2022_ps1", 4, RECORDED), ("hagen2022_ps2", 2, RECORDED + LASTING)])
-def test_every_point_has_its_network(name, points, free, scale):
-    """In hagen2022_ps0 at the same scale: a point with the parameters that both have."""
-    study, truth = hpcsim.Study.load(name, scale), hpcsim.Study.load("hagen2022_ps0", scale)
-    assert study.inputs == ("hagen2022_ps0",) and len(study.design) == points and len(truth.design) == 5
-    networks = [truth.design.point(i).values for i in range(5)]
+@pytest.mark.parametrize(
+    ("name", "network", "points", "free"),
+    [
+        ("hagen2022_ps1", "hagen2022_ps0", 4, RECORDED),
+        ("hagen2022_ps2", "hagen2022_ps0", 2, RECORDED + LASTING),
+        ("hagen2022_hay_ps1", "hagen2022_hay_ps0", 4, RECORDED),
+        ("hagen2022_hay_kernels", "hagen2022_hay_ps0", None, ()),
+    ],
+)
+def test_every_point_has_its_network(name, network, points, free, scale, reconstruction):
+    """At the same scale: a point with the parameters that both have."""
+    study, truth = hpcsim.Study.load(name, scale), hpcsim.Study.load(network, scale)
+    points = points or {"": 441, "small": 25, "ci": 9}[scale]
+    assert study.inputs == (network,) and len(study.design) == points
+    assert len(truth.design) == (1 if scale and "hay" in name else 5)
+    networks = [truth.design.point(i).values for i in range(len(truth.design))]
     for i in range(points):
         values = study.design.point(i).values
-        same = [all(network[key] == values[key] for key in network if key not in free) for network in networks]
+        same = [all(other[key] == values[key] for key in other if key in values and key not in free) for other in networks]
         assert sum(same) == 1 and networks[same.index(True)]["weight_scaling"] == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hpcsim.errors import Interrupted, SimulationError
 from hpcsim.models.model import Context, Point
-from hpcsim.models.neuron import connections, mechanisms
+from hpcsim.models.neuron import connections, mechanisms, probes
 from hpcsim.models.neuron.ball_and_sticks import SUFFIXES
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
 from hpcsim.models.neuron.kernel import kernel
@@ -137,11 +137,14 @@ def test_merged_synapses_are_exact(neuron_cache: Path):
     np.testing.assert_allclose(signals / scale, signals_each / scale, rtol=0, atol=1e-9)
 
 
-def test_signals_are_those_of_lfpykit_on_recorded_currents(neuron_cache: Path):
+@pytest.mark.parametrize("cell_E", ["ball_and_sticks", "hay2011_synthetic"])
+def test_signals_are_those_of_lfpykit_on_recorded_currents(neuron_cache: Path, cell_E: str, monkeypatch: pytest.MonkeyPatch):
     """One neuron: the stacked product at the end of each step against LFPykit on currents that NEURON recorded."""
     from lfpykit import CellGeometry, CurrentDipoleMoment, RecExtElectrode
 
-    values = values_with(N_E=1, N_I=1, tstop=20.0, transient=0.0, C_EE=0.0)
+    # contacts that are points
+    monkeypatch.setattr(probes, "CONTACT_RADIUS", 1e-9)
+    values = values_with(N_E=1, N_I=1, tstop=20.0, transient=0.0, C_EE=0.0, cell_E=cell_E)
     with parallel_session() as (h, parallel):
         mechanisms.load(MECHANISMS, neuron_cache)
         network = Network(h, parallel, values, 3)
@@ -156,8 +159,8 @@ def test_signals_are_those_of_lfpykit_on_recorded_currents(neuron_cache: Path):
         del network, currents, potential
         position = neuron.position
         del neuron
-    x, y = (np.full_like(cell.z, position[i]) for i in (0, 1))
-    geometry = CellGeometry(x=x, y=y, z=cell.z + position[2], d=cell.diameter)
+    x, y, z = (ends + place for ends, place in zip((cell.x, cell.y, cell.z), position, strict=True))
+    geometry = CellGeometry(x=x, y=y, z=z, d=cell.diameter)
     z = np.array(values["contacts"])
     electrode = RecExtElectrode(geometry, sigma=0.3, x=0 * z, y=0 * z, z=z, method="linesource")
     # currents at time 0 are those of nobody yet
@@ -165,7 +168,7 @@ def test_signals_are_those_of_lfpykit_on_recorded_currents(neuron_cache: Path):
     lfp, moment = electrode.get_transformation_matrix() @ recorded, CurrentDipoleMoment(geometry).get_transformation_matrix()
     found = recorder.signals["E"]
     assert np.abs(recorded).max() > 1e-3
-    np.testing.assert_allclose(found[:13], lfp, rtol=0, atol=5e-3 * np.abs(lfp).max())
+    np.testing.assert_allclose(found[:13], lfp, rtol=0, atol=1e-9 * np.abs(lfp).max())
     np.testing.assert_allclose(found[26], (moment @ recorded)[2], rtol=0, atol=1e-9 * np.abs(found[26]).max())
     np.testing.assert_allclose(recorder.soma_potentials["E"][0], v[::16])
 
@@ -309,6 +312,12 @@ def test_more_ranks_than_neurons_are_refused(neuron_cache: Path):
         ({"delay_min_IE": 0.01}, "delay_min_IE .* shorter than the time step"),
         ({"tau_rise_EI": 9.0}, "tau_rise_EI must be less"),
         ({"weight_EE": 0.0, "weight_scaling": 1.1}, "set weight_scaling = 1"),
+        ({"sections_EE": ("apic", "axon")}, "sections_EE is .*'axon'.*; allowed are soma, dend, apic"),
+        ({"contacts": ()}, "contacts is empty"),
+        ({"contacts": (0.0, 0.1e6)}, r"a contact lies at 100000 um; allowed are depths from -10000 to 10000 um"),
+        ({"contacts": (0.0, float("nan"))}, "a contact lies at nan um"),
+        ({"contacts": (0.0, 100.0, 0.0)}, "two contacts lie at the same depth"),
+        ({"contacts": (0.0, 60.0)}, "csd_thickness is 100 um, and contacts are 60 um apart"),
     ],
 )
 def test_values_that_make_no_sense_together(change: dict[str, Any], message: str):

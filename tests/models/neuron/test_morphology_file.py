@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reconstruction import ASC
 
 from hpcsim.errors import SimulationError
 from hpcsim.models.neuron.mechanisms import neuron_interpreter
@@ -24,14 +25,6 @@ SWC = """# a soma of three points, a basal and a branched apical dendrite, an ax
 9 4 -50 400 0 0.5 7
 10 2 12 0 0 0.5 1
 11 2 200 0 0 0.5 10
-"""
-ASC = """("Cell Body" (Color Red) (CellBody)
-  (0 -10 0 0.1) (10 0 0 0.1) (0 10 0 0.1) (-10 0 0 0.1))
-((Color Blue) (Apical)
-  (0 10 0 4) (0 210 0 3)
-  ((0 210 0 2) (60 290 0 1) Normal | (0 210 0 2) (-60 290 0 1) Normal))
-((Color Green) (Dendrite)
-  (0 -10 0 2) (0 -110 0 1) Normal)
 """
 
 

@@ -22,6 +22,8 @@ NETWORK = {
     "transient": 10.0,
     "n_recorded": 3,
 }
+#: The same with the pyramidal neuron, smaller.
+PYRAMIDS = {**NETWORK, "N_E": 6, "N_I": 3, "tstop": 40.0, "cell_E": "hay2011_synthetic", "n_ext_E": 1800}
 #: Sums over neurons, whose order depends on who owns them.
 SUMS = ("population_lfp", "population_csd", "population_dipole", "segment_potential_E", "segment_potential_I")
 
@@ -38,6 +40,7 @@ def runs(neuron_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(here)
         for ranks in RANKS:
             simulate(folder, f"net{ranks}", "neuron.ball_and_sticks_network", NETWORK, ranks)
+            simulate(folder, f"pyramids{ranks}", "neuron.ball_and_sticks_network", PYRAMIDS, ranks)
         for ranks in RANKS:
             simulate(folder, f"replay{ranks}", "neuron.hybrid", {**NETWORK, "network": "study:net1"}, ranks)
     return folder
@@ -53,7 +56,7 @@ def table_of(runs: Path, name: str) -> Table:
 
 
 @pytest.mark.parametrize("ranks", RANKS[1:])
-@pytest.mark.parametrize("study", ["net", "replay"])
+@pytest.mark.parametrize("study", ["net", "pyramids", "replay"])
 def test_values_do_not_depend_on_the_number_of_ranks(runs: Path, study: str, ranks: int):
     """Spikes, counts and potentials are equal; signals to 1e-12 of their largest value."""
     with table_of(runs, f"{study}1") as one, table_of(runs, f"{study}{ranks}") as other:
