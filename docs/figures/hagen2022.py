@@ -1,6 +1,7 @@
 """Draws the pictures of docs/hagen2022.md from the results of the studies at the scale ``small``.
 
-``hpcsim run hagen2022_ps1 --scale small && python hagen2022.py FOLDER`` in the folder that has ``runs/``.
+``hpcsim run hagen2022_ps1 --scale small && hpcsim run hagen2022_hay_ps1 --scale small && python hagen2022.py FOLDER`` in the
+folder that has ``runs/``.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import numpy as np
 
 import hpcsim
 
-NETWORK = {"N_E": 128, "N_I": 16, "C_EE": 1, "C_EI": 1, "C_IE": 1, "C_II": 1}
-PARENT = "study:hagen2022_ps0"
+CONNECTED = {"C_EE": 1, "C_EI": 1, "C_IE": 1, "C_II": 1}
+#: By the first part of the studies' names: the network, and when its signals start and stop.
+NETWORKS = {
+    "hagen2022": ({"N_E": 128, "N_I": 16, **CONNECTED}, "200 ms", "800 ms"),
+    "hagen2022_hay": ({"N_E": 64, "N_I": 8, "cell_E": "hay2011_synthetic", "n_ext_E": 920, **CONNECTED}, "100 ms", "700 ms"),
+}
 INK, GUESS, REPLAY = "#1b1f24", "#d1495b", "#30638e"
 #: Colour, width and style of the network, its prediction and its replay.
 STYLES = ((INK, 1.6, "-"), (GUESS, 1.1, "-"), (REPLAY, 1.1, ":"))
@@ -22,13 +27,15 @@ STYLES = ((INK, 1.6, "-"), (GUESS, 1.1, "-"), (REPLAY, 1.1, ":"))
 WINDOW = (400.0, 600.0)
 
 
-def prediction() -> hpcsim.Study:
-    """Kernels for the measured rates and potentials of the network, and the signals that they predict."""
+def prediction(which: str) -> hpcsim.Study:
+    """Kernels for the measured rates and potentials of a network, and the signals that they predict."""
+    network, start, stop = NETWORKS[which]
+    parent = f"study:{which}_ps0"
     return hpcsim.Study(
-        "hagen2022_one",
+        f"{which}_one",
         "neuron.kernel",
-        fixed={**NETWORK, "network": PARENT, "membrane": "frozen", "t_X": "100 ms"},
-        stages=[{"use": "signals.predict", "network": PARENT, "start": "200 ms", "stop": "800 ms"}],
+        fixed={**network, "network": parent, "membrane": "frozen", "t_X": "100 ms"},
+        stages=[{"use": "signals.predict", "network": parent, "start": start, "stop": stop}],
     )
 
 
@@ -58,7 +65,9 @@ def traces(axes, time, truth, guess, replay, depths) -> None:
     for contact, depth in enumerate(depths):
         for signal, (colour, width, style) in zip((truth, guess, replay), STYLES, strict=True):
             axes.plot(time, depth + (signal[contact] - signal[contact, shown].mean()) / scale, style, color=colour, lw=width)
-    axes.set(xlim=WINDOW, xlabel="time (ms)", ylabel="depth (um)", title="LFP: network, prediction, replay")
+    # spikes of a neuron beside a contact reach farther
+    ends = (min(depths) - 150, max(depths) + 150)
+    axes.set(xlim=WINDOW, ylim=ends, xlabel="time (ms)", ylabel="depth (um)", title="LFP: network, prediction, replay")
 
 
 def dipoles(axes, time, truth, guess, replay) -> None:
@@ -71,11 +80,11 @@ def dipoles(axes, time, truth, guess, replay) -> None:
     axes.legend(frameon=False, fontsize=8, loc="lower left")
 
 
-def signals(folder: Path) -> None:
+def signals(which: str, folder: Path) -> None:
     """Raster, LFP and dipole."""
-    with hpcsim.open("runs/hagen2022_ps0") as truth, hpcsim.open("runs/hagen2022_ps1") as replays:
+    with hpcsim.open(f"runs/{which}_ps0") as truth, hpcsim.open(f"runs/{which}_ps1") as replays:
         point, replayed = row(truth, weight_scaling=1.0), row(replays, membrane="frozen", g_eff=True)
-        one = prediction().run()
+        one = prediction(which).run()
         dipole, lfp = (truth.outputs[f"population_{name}"][point].sum("population").values for name in ("dipole", "lfp"))
         figure, grid = plt.subplot_mosaic([["raster", "lfp"], ["dipole", "lfp"]], figsize=(11, 7), layout="constrained")
         raster(grid["raster"], truth, point)
@@ -84,11 +93,11 @@ def signals(folder: Path) -> None:
         time, depths = one.outputs["time_predicted"].values, one.outputs["contact"].values
         traces(grid["lfp"], time, lfp, guess["lfp"], replay["lfp"], depths)
         dipoles(grid["dipole"], time, dipole, guess["dipole"], replay["dipole"])
-        figure.savefig(folder / "hagen2022_signals.png", dpi=110)
-        kernels(folder, one)
+        figure.savefig(folder / f"{which}_signals.png", dpi=110)
+        kernels(which, folder, one)
 
 
-def kernels(folder: Path, one) -> None:
+def kernels(which: str, folder: Path, one) -> None:
     """Kernels of the LFP, a panel a pathway."""
     figure, panels = plt.subplots(1, 4, figsize=(11, 3.4), sharey=True, layout="constrained")
     images = one.outputs["lfp_kernel"][0]
@@ -100,8 +109,9 @@ def kernels(folder: Path, one) -> None:
         figure.colorbar(mesh, ax=axes, orientation="horizontal", label="uV", ticks=[-most, 0, most], format="%.2g")
         axes.set(xlim=(0, 40), xlabel="lag (ms)", title=str(pathway))
     panels[0].set_ylabel("depth (um)")
-    figure.savefig(folder / "hagen2022_kernels.png", dpi=110)
+    figure.savefig(folder / f"{which}_kernels.png", dpi=110)
 
 
 if __name__ == "__main__":
-    signals(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    for name in NETWORKS:
+        signals(name, Path(sys.argv[1] if len(sys.argv) > 1 else "."))

@@ -39,6 +39,6 @@ def test_kernels_predict_a_network_of_576_neurons(tmp_path):
     leak = found.parameters["g_eff"].to_numpy(bool)
     dipole, ratio = (found.outputs[f"predicted_dipole_{name}"].values[:, 0] for name in ("r2", "std_ratio"))
     lfp = np.median(found.outputs["predicted_lfp_r2"].values[:, 0], axis=-1)
-    # measured 0.903, 1.15 and 0.896; without the effective leak 0.623, 2.73 and 0.590
+    # measured 0.914, 1.14 and 0.905 (0.903, 1.15 and 0.896 with another seed); without the effective leak 0.647, 2.74 and 0.624
     assert dipole[leak] >= 0.90 and lfp[leak] >= 0.88 and 0.9 <= ratio[leak] <= 1.3
     assert dipole[~leak] <= dipole[leak] - 0.12 and ratio[~leak] > 2

@@ -36,9 +36,10 @@ NETWORK = {**SIZE, "tstop": 300.0, "transient": 100.0, "n_recorded": 8}
 SEGMENTS = {"E": 27, "I": 11}
 
 
-def network_study(directory: Path, cache: Path, name: str = "net", keep: Any = (), **fixed: Any) -> Table:
+def network_study(directory: Path, cache: Path, name: str = "net", keep: Any = (), seed: int = 1, **fixed: Any) -> Table:
     """Results of a network study of one point."""
-    study = hpcsim.Study(name, "neuron.ball_and_sticks_network", fixed={**NETWORK, **fixed}, outputs={"keep": list(keep)}, seed=1)
+    kept = {"keep": list(keep)}
+    study = hpcsim.Study(name, "neuron.ball_and_sticks_network", fixed={**NETWORK, **fixed}, outputs=kept, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HPCSIM_CACHE", str(cache))
         sweep(study, study.directory(directory / name), on="inline")
@@ -253,16 +254,20 @@ def test_mean_conductances_bring_the_replay_closer_to_the_network(network: Table
 @pytest.mark.slow
 def test_the_replay_explains_the_network_as_published(neuron_cache: Path, tmp_path: Path):
     """1000 ms of 32 and 8 neurons: R2 of the dipole of about 0.78, ratio of standard deviations about 0.98 with mean
-    conductances (one network of the reference's code); without them 0.58 and 1.84."""
-    long = {"tstop": 1000.0, "transient": 200.0}
-    with network_study(tmp_path, neuron_cache, **long) as table:
-        truth = table.array("population_dipole")[0].sum(axis=0)
-        found = {}
-        for g_eff in (True, False):
-            dipole = simulate(table, neuron_cache, g_eff=g_eff, **long)["population_dipole"].sum(axis=0)
-            found[g_eff] = r2(dipole, truth), dipole.std() / truth.std()
-    assert 0.65 <= found[True][0] <= 0.9 and 0.85 <= found[True][1] <= 1.15
-    assert found[False][0] < found[True][0] - 0.1 and found[False][1] > 1.5
+    conductances (one network of the reference's code); without them 0.58 and 1.84.
+
+    The mean over three networks: single ones have ratios from 0.80 to 1.01, and from 1.52 to 2.06 without mean conductances.
+    """
+    long, found = {"tstop": 1000.0, "transient": 200.0}, []
+    for seed in (1, 2, 3):
+        with network_study(tmp_path / str(seed), neuron_cache, seed=seed, **long) as table:
+            truth = table.array("population_dipole")[0].sum(axis=0)
+            for g_eff in (True, False):
+                dipole = simulate(table, neuron_cache, g_eff=g_eff, **long)["population_dipole"].sum(axis=0)
+                found.append((r2(dipole, truth), dipole.std() / truth.std()))
+    (with_r2, with_ratio), (without_r2, without_ratio) = np.reshape(found, (3, 2, 2)).mean(axis=0)
+    assert 0.65 <= with_r2 <= 0.9 and 0.85 <= with_ratio <= 1.15
+    assert without_r2 < with_r2 - 0.1 and without_ratio > 1.5
 
 
 def test_another_network_is_refused(network: Table, neuron_cache: Path):
