@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from hpcsim.directory import StudyDirectory
 from hpcsim.errors import StorageError
+from hpcsim.scheduler.job_state import State
 from hpcsim.scheduler.place import Part
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.queue import Limits, State
+from hpcsim.scheduler.queue import Limits
 from hpcsim.scheduler.rounds import MEMORY_RETRIES, RETRIES, Group
 from hpcsim.scheduler.submission import Slice, Submission, overlap, points_in
 from hpcsim.scheduler.task import OUT_OF_MEMORY

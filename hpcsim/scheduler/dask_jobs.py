@@ -16,7 +16,8 @@ from distributed.deploy.spec import ProcessInterface
 from distributed.security import Security
 
 from hpcsim.errors import SlurmError
-from hpcsim.scheduler.queue import Slurm, State
+from hpcsim.scheduler.job_state import State
+from hpcsim.scheduler.queue import Slurm
 from hpcsim.scheduler.slurm import pauses
 
 #: Jobs that end before they were workers: with none there, and in all, before no other is submitted.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpcsim.directory import StudyDirectory
+from hpcsim.scheduler.job_state import State
 from hpcsim.scheduler.measured import measure
-from hpcsim.scheduler.queue import Slurm, State
+from hpcsim.scheduler.queue import Slurm
 from hpcsim.scheduler.submission import Submission, submissions
 from hpcsim.study import Study
 

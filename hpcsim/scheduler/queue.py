@@ -14,12 +14,8 @@ from functools import cached_property
 from pathlib import Path
 
 from hpcsim.errors import SlurmAway, SlurmError
+from hpcsim.scheduler.job_state import State, leading_number, sacct_row, squeue_row
 
-#: States in which a job is not over.
-ACTIVE = frozenset(
-    {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
-    | {"REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESIZING", "SPECIAL_EXIT"}
-)
 #: Words with which Slurm's commands say that the controller does not answer; the same call may work later.
 _AWAY = re.compile(
     r"unable to contact slurm controller|connection refused|connection timed out|socket timed out|zero bytes were transmitted"
@@ -54,45 +50,6 @@ class Limits:
     memory: int | None = None
 
 
-@dataclass(frozen=True)
-class State:
-    """One job, or an element of an array, or several elements that wait together.
-
-    Parameters
-    ----------
-    job : int
-    first, last : int or None
-        Elements of an array; None for a job that is none.
-    state : str
-        Slurm's word, such as PENDING or OUT_OF_MEMORY.
-    code, signal : int
-        How it ended.
-    reason : str
-        Why it waits, or ended.
-    starts : str
-        When it began, or will begin as far as Slurm knows; empty otherwise.
-    """
-
-    job: int
-    first: int | None
-    last: int | None
-    state: str
-    code: int = 0
-    signal: int = 0
-    reason: str = ""
-    starts: str = ""
-
-    @property
-    def active(self) -> bool:
-        """Whether it is not over."""
-        return self.state in ACTIVE
-
-    @property
-    def count(self) -> int:
-        """How many elements."""
-        return 1 if self.first is None or self.last is None else self.last - self.first + 1
-
-
 @dataclass
 class Slurm:
     """Slurm as its commands show it.
@@ -120,15 +77,15 @@ class Slurm:
         config = dict(_settings(self._call(["scontrol", "show", "config"])))
         accounting = config.get("AccountingStorageType", "").endswith("slurmdbd")
         memory = [config.get(key, "") for key in ("DefMemPerNode", "DefMemPerCPU")]
-        bounds = [_number(config.get("MaxJobCount", ""))]
+        bounds = [leading_number(config.get("MaxJobCount", ""))]
         if accounting:
             bounds += self._associations()
         known = [bound for bound in bounds if bound]
         return Limits(
-            max_array=_number(config.get("MaxArraySize", "")) or Limits.max_array,
+            max_array=leading_number(config.get("MaxArraySize", "")) or Limits.max_array,
             max_submit=min(known, default=None),
             accounting=accounting,
-            memory=next((number for text in memory if (number := _number(text))), None),
+            memory=next((number for text in memory if (number := leading_number(text))), None),
         )
 
     def _associations(self) -> list[int | None]:
@@ -139,10 +96,10 @@ class Slurm:
         try:
             rows = [line.split("|") for line in self._call(asked).splitlines() if "|" in line]
             names = {name for row in rows for name in row[1].split(",") if name}
-            bounds += [_number(row[0]) for row in rows]
+            bounds += [leading_number(row[0]) for row in rows]
             for line in self._call(["sacctmgr", "-n", "-P", "show", "qos", "format=Name,MaxSubmitJobsPerUser"]).splitlines():
                 name, _, bound = line.partition("|")
-                bounds += [_number(bound)] if name in names else []
+                bounds += [leading_number(bound)] if name in names else []
         except SlurmAway:
             raise
         except SlurmError:
@@ -202,7 +159,7 @@ class Slurm:
     def _accounted(self, jobs: Sequence[int]) -> list[State]:
         """What the accounting knows."""
         line = ["sacct", "-X", "-n", "-P", "-j", ",".join(map(str, jobs)), "-o", "JobID,State,ExitCode,Start,Reason"]
-        return [state for row in self._call(line).splitlines() for state in _sacct_row(row)]
+        return [state for row in self._call(line).splitlines() for state in sacct_row(row)]
 
     def _queued(self, jobs: Sequence[int]) -> list[State]:
         """What the controller knows."""
@@ -217,7 +174,7 @@ class Slurm:
             if "invalid job id" in str(error).lower():
                 return []
             raise
-        return [state for row in answer.splitlines() for state in _squeue_row(row)]
+        return [state for row in answer.splitlines() for state in squeue_row(row)]
 
     def cancel(self, jobs: Iterable[int]) -> None:
         """End jobs; those that are over stay as they are."""
@@ -296,59 +253,3 @@ def _settings(text: str) -> Iterator[tuple[str, str]]:
         key, found, value = line.partition("=")
         if found:
             yield key.strip(), value.strip()
-
-
-def _number(text: str) -> int | None:
-    """The number that a setting begins with; None for UNLIMITED and the like."""
-    match = re.match(r"\d+", text.strip())
-    return int(match[0]) if match else None
-
-
-def _squeue_row(row: str) -> Iterator[State]:
-    job, state = row[:1000].strip(), row[1000:1020].strip()
-    raw, starts, reason = row[1020:1032].strip(), row[1032:1056].strip(), row[1056:].strip()
-    code, signal = _wait_status(raw)
-    yield from _elements(job, state, code, signal, starts, reason)
-
-
-def _sacct_row(row: str) -> Iterator[State]:
-    job, state, ended, starts, reason = row.split("|", 4)
-    code, signal = _wait_status(ended)
-    # "CANCELLED by 1000"
-    yield from _elements(job, state.split()[0], code, signal, starts, reason)
-
-
-def _wait_status(text: str) -> tuple[int, int]:
-    """Exit code and signal, from "3:0" or from what wait(2) gives.
-
-    Examples
-    --------
-    >>> _wait_status("768"), _wait_status("9"), _wait_status("0:125")
-    ((3, 0), (0, 9), (0, 125))
-    """
-    if ":" in text:
-        code, signal = text.split(":")[:2]
-        return _number(code) or 0, _number(signal) or 0
-    raw = _number(text) or 0
-    return raw >> 8, raw & 127
-
-
-def _elements(job: str, state: str, code: int, signal: int, starts: str, reason: str) -> Iterator[State]:
-    """A state for each run of elements in ``17``, ``17_3`` or ``17_[4-9,12%2]``."""
-    number, _, index = job.partition("_")
-    if not number.isdigit():
-        return
-    starts = "" if starts in ("N/A", "Unknown", "None") else starts
-    reason = "" if reason in ("None", "(null)") else reason
-    for first, last in _runs(index):
-        yield State(int(number), first, last, state, code, signal, reason, starts)
-
-
-def _runs(index: str) -> Iterator[tuple[int | None, int | None]]:
-    if not index:
-        yield None, None
-        return
-    for item in index.strip("[]").partition("%")[0].split(","):
-        first, _, last = item.partition("-")
-        if first.isdigit():
-            yield int(first), int(last) if last.isdigit() else int(first)

@@ -15,9 +15,10 @@ from hpcsim.scheduler.aftermath import look_back
 from hpcsim.scheduler.draft import alive, draft, post
 from hpcsim.scheduler.executor import Job
 from hpcsim.scheduler.follow import close_followers, follow, unfinished_inputs
+from hpcsim.scheduler.job_state import State
 from hpcsim.scheduler.place import Place
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.queue import Slurm, State
+from hpcsim.scheduler.queue import Slurm
 from hpcsim.scheduler.script import follow_script
 from hpcsim.scheduler.site import Arguments, Settings, load_site, settle
 from hpcsim.scheduler.submission import Submission, submissions

@@ -7,8 +7,9 @@ import pytest
 import hpcsim
 from hpcsim.collector.table import Table
 from hpcsim.scheduler.aftermath import ending, look_back
+from hpcsim.scheduler.job_state import State
 from hpcsim.scheduler.place import Part
-from hpcsim.scheduler.queue import Limits, State
+from hpcsim.scheduler.queue import Limits
 from hpcsim.scheduler.rounds import MEMORY_RETRIES, RETRIES
 from hpcsim.scheduler.site import Settings, Site
 from hpcsim.scheduler.submission import Sent, Submission, submissions, write_tasks

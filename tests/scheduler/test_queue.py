@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hpcsim.errors import SlurmAway, SlurmError
-from hpcsim.scheduler.queue import Limits, Slurm, State
+from hpcsim.scheduler.job_state import State
+from hpcsim.scheduler.queue import Limits, Slurm
 
 CONFIG = """\
 Configuration data as of 2026-01-01T00:00:00
