@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,10 @@ class Dataset:
 
 #: What this process has said that it fetches.
 _announced: set[str] = set()
+#: Seconds for which a failure stands: every point of a study may ask for the same file.
+PAUSE = 60.0
+#: When a file could not be fetched to its place, and why.
+_failed: dict[Path, tuple[float, str]] = {}
 
 
 def _converted(file: str, source: str, sha256: str) -> Dataset:
@@ -175,16 +180,23 @@ def _difference(path: Path, dataset: Dataset) -> str:
 
 def _cached(dataset: Dataset, place: Path) -> Path:
     """The file at its place in the cache; what is there and whole is not fetched again."""
+    since, message = _failed.get(place, (-PAUSE, ""))
+    if time.monotonic() - since < PAUSE:
+        raise StorageError(message)
     try:
-        # without a checksum here, pooch compared it with the archive's before it moved the file to this name
-        if not place.is_file() or _difference(place, dataset):
+        if place.is_file():
+            # without a checksum here, pooch compared it with the archive's before it moved the file to this name
+            if not _difference(place, dataset):
+                return place
             place.unlink(missing_ok=True)
-            _download(dataset, place)
+        _download(dataset, place)
     except (OSError, ValueError) as error:
-        raise StorageError(
+        message = (
             f"{dataset.name} cannot be fetched from {dataset.url}: {error}; try again where there is a network, or put the "
             f"file into a folder and set {FOLDER} to the folder above it"
-        ) from error
+        )
+        _failed[place] = time.monotonic(), message
+        raise StorageError(message) from error
     return place
 
 

@@ -43,6 +43,7 @@ def server(tmp_path):
 def _places(tmp_path, monkeypatch):
     monkeypatch.setenv("HPCSIM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(data, "_announced", set())
+    monkeypatch.setattr(data, "_failed", {})
 
 
 def know(monkeypatch, url="", checksum=CHECKSUM):

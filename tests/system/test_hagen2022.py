@@ -51,3 +51,20 @@ def test_replays_run_after_their_network(command):
     assert (r2[g_eff] > 0.6).all() and r2[g_eff].min() > r2[~g_eff].max() + 0.1
     ratio = replayed.std(axis=1) / dipole.std()
     assert (ratio[~g_eff] > 1.5 * ratio[g_eff]).all()
+
+
+@pytest.mark.slow
+def test_pyramidal_neurons_run_after_their_network(command):
+    """The replays and the kernels of one network of the made shape; without mean conductances signals are larger."""
+    for name, points in (("hagen2022_hay_ps1", 4), ("hagen2022_hay_kernels", 9)):
+        done = command("run", name, "--scale", "ci", timeout=1800)
+        assert done.returncode == 0, done.stderr
+        assert f"{points} points ({points} ok)" in done.stdout
+    with Table("runs/hagen2022_hay_ps0/results.h5") as truth, Table("runs/hagen2022_hay_ps1/results.h5") as replays:
+        assert (truth.array("rate") > 0).all() and truth.array("segment_potential_E").shape[1] == 679
+        g_eff, ratio = replays.array("g_eff"), replays.array("population_dipole_std_ratio")[:, 0]
+        assert (ratio[~g_eff] > 1.2 * ratio[g_eff].max()).all()
+    with Table("runs/hagen2022_hay_kernels/results.h5") as kernels:
+        # a depolarised neuron has more driving force of inhibition
+        size, offset = kernels.array("predicted_dipole_std_ratio")[:, 0], kernels.array("V_rest_offset")
+        assert size[offset == 15].min() > size[offset == 0].max() > size[offset == -15].min()

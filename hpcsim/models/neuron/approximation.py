@@ -1,4 +1,4 @@
-"""LFPykernels' description of all inputs to one population of the ball-and-sticks network."""
+"""LFPykernels' description of all inputs to one population of the network."""
 
 from __future__ import annotations
 

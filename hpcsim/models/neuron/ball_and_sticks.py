@@ -1,4 +1,6 @@
-"""The ball-and-sticks network of Hagen et al. (2022), declared once for everything that simulates or predicts it.
+"""The network of Hagen et al. (2022), declared once for everything that simulates or predicts it.
+
+Its neurons are a ball with two sticks, or, in the excitatory population, the pyramidal neuron of Hay et al. (2011).
 
 Pathways are written post-presynaptic: ``weight_EI`` is that of synapses from I onto E.
 """
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hpcsim.errors import HpcsimError
-from hpcsim.models.neuron import cells
+from hpcsim.models.neuron import cells, hay_cell
 from hpcsim.models.neuron.cells import SECTIONS
 from hpcsim.space.parameter import Parameter
 
@@ -22,7 +24,7 @@ PATHWAYS = tuple(f"{post}:{pre}" for post in POPULATIONS for pre in POPULATIONS)
 #: The same at the end of a parameter's name.
 SUFFIXES = tuple(pathway.replace(":", "") for pathway in PATHWAYS)
 #: C.
-TEMPERATURE = 34.0
+TEMPERATURE = hay_cell.TEMPERATURE
 #: Multapse counts lie between these, as in the published network.
 MULTAPSES = (1, 10)
 #: um.
@@ -108,14 +110,14 @@ def parameters() -> list[Parameter]:
         Parameter("tau_decay_ext", 1.8, "ms", (1e-3, None), (), "decay time constant of external synapses", SOURCE),
         Parameter("nu_ext", 40.0, "1/s", (0, None), (), "rate of an external synapse", SOURCE),
         Parameter("Ra", 100.0, "ohm cm", (1, None), (), "axial resistivity", SOURCE),
-        Parameter("cm", 1.0, "uF/cm^2", (1e-3, None), (), "membrane capacitance", SOURCE),
+        Parameter("cm", 1.0, "uF/cm^2", (1e-3, None), (), "membrane capacitance of ball-and-sticks neurons", SOURCE),
         Parameter("E_leak", -90.0, "mV", (-150, 150), (), "reversal potential of the leak", HAY),
         Parameter("E_Na", 50.0, "mV", (-150, 150), (), "reversal potential of sodium", HAY),
         Parameter("E_K", -85.0, "mV", (-150, 150), (), "reversal potential of potassium", HAY),
         Parameter("E_h", -45.0, "mV", (-150, 150), (), "reversal potential of Ih", SOURCE),
     ]
     made += [
-        Parameter(f"g_{channel}_{part}", default, "S/cm^2", (0, None), (), f"conductance of {channel}, {part}", SOURCE)
+        Parameter(f"g_{channel}_{part}", default, "S/cm^2", (0, None), (), f"{channel}, {part} of balls and sticks", SOURCE)
         for channel, defaults in _CONDUCTANCES.items()
         for part, default in zip(("soma", "sticks"), defaults, strict=True)
     ]  # fmt: skip
@@ -170,6 +172,12 @@ def _check_probes(values: Mapping[str, Any]) -> str:
 
 def _check_cell(values: Mapping[str, Any]) -> str:
     """Say why the neurons of E cannot be made, or nothing."""
+    if values["cell_E"] != cells.BALL_AND_STICKS:
+        usual = {f"{name}_E": default for name, *_, (default, _) in _POPULATION_TABLE if name.startswith(SECTIONS)}
+        changed = [name for name, default in usual.items() if values[name] != default]
+        if changed:
+            name = changed[0]
+            return f'{name} is {values[name]:g} um, and cell_E = "{values["cell_E"]}" has a shape of its own; leave {name} out'
     try:
         cells.cell(values, "E")
     except HpcsimError as error:

@@ -1,4 +1,4 @@
-"""The recurrent network of ball-and-sticks neurons of Hagen et al. (2022), simulated in NEURON."""
+"""The recurrent network of multicompartment neurons of Hagen et al. (2022), simulated in NEURON."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _prepare(context: Context) -> None:
     source=SOURCE,
 )
 def ball_and_sticks_network(point: Point, context: Context) -> dict[str, Any]:
-    """Two-population network of neurons with two active sticks, with its LFP, CSD and current dipole moment.
+    """Two-population network of multicompartment neurons, with its LFP, CSD and current dipole moment.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isclose, log
+from math import exp, log
 
 import numpy as np
 
@@ -55,9 +55,16 @@ def resting_calcium(cell: Cell, potentials: np.ndarray) -> np.ndarray:
 
 def _balance(drive: float, v: float) -> float:
     """Solve ``cai = least - drive * (v - eca(cai))`` for cai (mM); `drive` is in mM/mV."""
+    from scipy.optimize import brentq
+
+    if not drive:
+        return LEAST
     nernst = 1e3 * GAS * (TEMPERATURE + 273.15) / (2 * FARADAY)
-    calcium, last = LEAST, 0.0
-    while not isclose(calcium, last, rel_tol=1e-12):
-        last = calcium
-        calcium = LEAST - drive * (v - nernst * log(OUTSIDE / calcium))
-    return calcium
+
+    def excess(logarithm: float) -> float:
+        """What decays over what comes in: it grows with calcium, whose logarithm therefore is its only zero."""
+        return exp(logarithm) - LEAST + drive * (v - nernst * (log(OUTSIDE) - logarithm))
+
+    # at the reversal potential nothing comes in
+    highest = max(log(LEAST), log(OUTSIDE) - v / nernst) + 1
+    return exp(brentq(excess, min(log(LEAST), highest) - 100, highest, xtol=1e-13))

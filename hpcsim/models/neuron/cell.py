@@ -53,6 +53,8 @@ class Zone:
 
 
 Density = float | Growing | Zone
+#: Reversal potentials as NEURON's sections have them, for the ions and mechanisms of hpcsim.
+REVERSALS = ("e_pas", "ehcn_Ih", "ena", "ek", "eca")
 #: Section list to attributes of its membrane: S/cm2 (g), uF/cm2 (cm), ms (decay), 1 (gamma).
 Membrane = Mapping[str, Mapping[str, Density]]
 
@@ -83,7 +85,8 @@ class Cell:
     Raises
     ------
     SimulationError
-        If there is no such rule, or the morphology lacks a section list of the membrane.
+        If there is no such rule or reversal potential, the morphology lacks a section list of the membrane, or a capacitance is
+        not above 0.
     """
 
     morphology: Morphology
@@ -95,8 +98,14 @@ class Cell:
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise SimulationError(f'there is no rule "{self.rule}" for segments; {nearest(self.rule, RULES)}')
-        for section_list in self.membrane:
+        for section_list, values in self.membrane.items():
             self.morphology.members(section_list)
+            cm = values.get("cm", 1.0)
+            if not isinstance(cm, Growing | Zone) and not cm > 0:
+                raise SimulationError(f"cm of {section_list} is {cm:g} uF/cm2; it must be above 0")
+        for name in self.reversals:
+            if name not in REVERSALS:
+                raise SimulationError(f'there is no reversal potential "{name}"; {nearest(name, REVERSALS)}')
 
     @cached_property
     def numbers(self) -> tuple[int, ...]:
@@ -107,7 +116,7 @@ class Cell:
         found = []
         for cable in cables:
             capacitance = self.membrane.get(_LISTS[cable.kind], {}).get("cm", 1.0)
-            if not isinstance(capacitance, float):
+            if isinstance(capacitance, Growing | Zone):
                 raise SimulationError(f"cm of {_LISTS[cable.kind]} is {capacitance}; the rule lambda_100 needs one number")
             diameters = (cable.points[:-1, 3] + cable.points[1:, 3]) / 2
             found.append(number(float((np.diff(cable.arc) / length_constant(diameters, self.Ra, capacitance)).sum())))
@@ -135,7 +144,10 @@ class Cell:
         for section_list, values in self.membrane.items():
             value = values.get(attribute, 0.0)
             there = kinds == LISTS[section_list]
-            found[there] = value if isinstance(value, float) else value.at(distance[there], self.morphology.longest(section_list))
+            if isinstance(value, Growing | Zone):
+                found[there] = value.at(distance[there], self.morphology.longest(section_list))
+            else:
+                found[there] = value
         return found
 
     def site(self, distance: float) -> int:

@@ -18,14 +18,12 @@ from hpcsim.models.neuron.morphology import Cable, Morphology
 #: Values of the parameter ``cell_E``: on two sticks, on the reconstruction of ModelDB 139653, on a shape that hpcsim makes.
 KINDS = ("ball_and_sticks", "hay2011", "hay2011_synthetic")
 BALL_AND_STICKS, HAY, SYNTHETIC = KINDS
-#: Public file of the reconstruction.
-MORPHOLOGY = "hay2011/cell1.asc"
 #: Sections of a ball-and-sticks neuron, and on which synapses may lie.
 SECTIONS = ("soma", "dend", "apic")
 #: Names that NEURON gives to reversal potentials, and the parameters that hold them.
-REVERSALS = {"e_pas": "E_leak", "ena": "E_Na", "ek": "E_K", "ehcn_Ih": "E_h"}
+_POTENTIALS = {"e_pas": "E_leak", "ena": "E_Na", "ek": "E_K", "ehcn_Ih": "E_h"}
 #: Channels of ball-and-sticks neurons, and what NEURON calls their conductances; in the order in which they are inserted.
-CONDUCTANCES = {"leak": "g_pas", "NaTa_t": "gbar_NaTa_t", "SKv3_1": "gbar_SKv3_1", "Ih": "gbar_Ih"}
+_ATTRIBUTES = {"leak": "g_pas", "NaTa_t": "gbar_NaTa_t", "SKv3_1": "gbar_SKv3_1", "Ih": "gbar_Ih"}
 
 
 def cell(values: Mapping[str, Any], population: str) -> Cell:
@@ -51,13 +49,13 @@ def cell(values: Mapping[str, Any], population: str) -> Cell:
         If it does not load.
     """
     Ra = float(values["Ra"])
-    reversals = tuple((name, float(values[parameter])) for name, parameter in REVERSALS.items())
+    reversals = tuple((name, float(values[parameter])) for name, parameter in _POTENTIALS.items())
     kind = values["cell_E"] if population == "E" else BALL_AND_STICKS
     if kind != BALL_AND_STICKS:
-        return _hay(data.fetch(MORPHOLOGY) if kind == HAY else None, reversals, Ra)
+        return _hay(data.fetch(hay_cell.MORPHOLOGY) if kind == HAY else None, reversals, Ra)
     sizes = tuple(tuple(float(values[f"{part}_{size}_{population}"]) for size in ("length", "diameter")) for part in SECTIONS)
     conductances = (
-        tuple(float(values[f"g_{channel}_{part}"]) for channel in CONDUCTANCES) for part in ("soma", "sticks")
+        tuple(float(values[f"g_{channel}_{part}"]) for channel in _ATTRIBUTES) for part in ("soma", "sticks")
     )
     return _ball_and_sticks(sizes, *conductances, float(values["cm"]), reversals, Ra)
 
@@ -79,7 +77,7 @@ def _ball_and_sticks(
         for name, (_, diameter), end, parent, at in zip(SECTIONS, sizes, ends, (-1, 0, 0), (1.0, 0.0, 1.0), strict=True)
     ]
     membrane = {
-        name: {"cm": cm, **dict(zip(CONDUCTANCES.values(), each, strict=True))}
+        name: {"cm": cm, **dict(zip(_ATTRIBUTES.values(), each, strict=True))}
         for name, each in (("somatic", soma), ("basal", sticks), ("apical", sticks))
     }
     return Cell(Morphology(tuple(cables), BALL_AND_STICKS), membrane, dict(reversals), Ra)

@@ -20,6 +20,10 @@ from hpcsim.models.neuron.synthetic_pyramid import synthetic_pyramid
 MECHANISMS = (
     "CaDynamics_E2", "Ca_HVA", "Ca_LVAst", "Ih", "Im", "K_Pst", "K_Tst", "NaTa_t", "Nap_Et2", "SKv3_1", "SK_E2",
 )  # fmt: skip
+#: With the current-based synapse of its protocols and of its linear form.
+NEEDED = (*MECHANISMS, "Exp2SynI")
+#: Public file of the reconstruction.
+MORPHOLOGY = "hay2011/cell1.asc"
 #: ohm cm.
 RA = 100.0
 #: mV. That of calcium follows from its concentrations.
@@ -103,16 +107,16 @@ def reconstructed(path: str | Path = "", checksum: str = "", rule: str = "40_um"
     SimulationError
         If the file is another one or does not load.
     """
-    shape = morphology_file.read(path or data.fetch("hay2011/cell1.asc"), checksum)
+    shape = morphology_file.read(path or data.fetch(MORPHOLOGY), checksum)
     return hay_cell(shape.rotated(*ROTATION).with_axon_stub(), rule)
 
 
 def load(cache: Path) -> None:
-    """Make the mechanisms of this neuron, and the synapse of its protocols, known to NEURON; compile them first if needed.
+    """Make what this neuron needs known to NEURON; compile it first if needed.
 
     Raises
     ------
     SimulationError
         As :func:`hpcsim.models.neuron.mechanisms.load`.
     """
-    mechanisms.load((*MECHANISMS, "Exp2SynI"), cache)
+    mechanisms.load(NEEDED, cache)

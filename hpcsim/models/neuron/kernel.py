@@ -1,4 +1,4 @@
-"""Spike-to-signal kernels of the ball-and-sticks network of Hagen et al. (2022)."""
+"""Spike-to-signal kernels of the network of Hagen et al. (2022)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hpcsim.errors import SimulationError
 from hpcsim.models.model import Context, Point, model
 from hpcsim.models.neuron import ball_and_sticks, mechanisms, membranes
 from hpcsim.models.neuron.approximation import approximation
@@ -115,8 +116,8 @@ def kernel(point: Point, context: Context) -> dict[str, Any]:
     Raises
     ------
     SimulationError
-        If NEURON holds sections of somebody else, mechanisms do not compile, or no point of the network study has the
-        same parameters.
+        If NEURON holds sections of somebody else, mechanisms do not compile, no point of the network study has the same
+        parameters, or synapses can lie nowhere.
     """
     v_rest, nu, seed = _state(point, context)
     made = []
@@ -130,6 +131,13 @@ def kernel(point: Point, context: Context) -> dict[str, Any]:
                 context.progress(len(made) / len(PATHWAYS))
             network.cell = None
     signals, n = np.array(made), len(point["contacts"])
+    for pathway, each in zip(PATHWAYS, signals, strict=True):
+        if not np.isfinite(each).all():
+            suffix = pathway.replace(":", "")
+            raise SimulationError(
+                f"no segment lies where position_mean_{suffix} and position_std_{suffix} put the synapses of {pathway} "
+                f"(post:pre); widen position_std_{suffix}, or move position_mean_{suffix}"
+            )
     return {
         "dipole_kernel": signals[:, 2 * n],
         "lfp_kernel": signals[:, :n],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hpcsim.errors import SimulationError
 from hpcsim.models.model import Context
 from hpcsim.models.neuron import hay_cell, linear, mechanisms, quasi_active
 from hpcsim.models.neuron.calcium import resting_calcium
@@ -22,13 +23,13 @@ FOLLOWING: dict[str, tuple[str, ...]] = {
     "frozen": (),
 }
 #: What the neurons of the network need, active or linear: the channels, and current-based synapses.
-MECHANISMS = (*hay_cell.MECHANISMS, "Exp2SynI")
+MECHANISMS = hay_cell.NEEDED
 #: How many gates follow the potential in a section, of ball-and-sticks neurons and of the Hay neuron.
 GATES = (1, 3, 4, 5, 10)
 #: Makes no current.
 _POOL = "CaDynamics_E2"
 #: The reversal potential of a mechanism that another ion than calcium, whose own follows its concentrations, flows through.
-_REVERSALS = {
+_REVERSAL = {
     "pas": "e_pas",
     "Ih": "ehcn_Ih",
     **dict.fromkeys(("NaTa_t", "Nap_Et2"), "ena"),
@@ -72,7 +73,8 @@ def linearised(cell: Cell, potentials: np.ndarray, membrane: str) -> list[tuple[
     Raises
     ------
     SimulationError
-        If mechanisms are not loaded, or NEURON holds sections: to be called before neurons are made.
+        If mechanisms are not loaded, the cell lacks a reversal potential, or NEURON holds sections: to be called before neurons
+        are made.
     """
     return list(_expansions(cell, potentials, FOLLOWING[membrane]))
 
@@ -97,8 +99,11 @@ def _expansions(cell: Cell, potentials: np.ndarray, following: Sequence[str]) ->
 def _whole(cell: Cell, mechanism: str, v: float, cai: float) -> linear.Expansion:
     """A mechanism with a peak conductance of 1 S/cm2."""
     attributes = {_conductance(mechanism): 1.0}
-    if mechanism in _REVERSALS:
-        attributes[_REVERSALS[mechanism]] = cell.reversals[_REVERSALS[mechanism]]
+    if mechanism in _REVERSAL:
+        name = _REVERSAL[mechanism]
+        if name not in cell.reversals:
+            raise SimulationError(f"the cell has {mechanism} and no reversal potential {name}; give it in its reversals")
+        attributes[name] = cell.reversals[name]
     if cai:
         attributes["cai"] = cai
     return linear.expand(mechanism, v, attributes)

@@ -1,4 +1,4 @@
-"""The recurrent ball-and-sticks network in NEURON: active neurons that excite and inhibit each other."""
+"""The recurrent network in NEURON: active neurons that excite and inhibit each other."""
 
 from __future__ import annotations
 

@@ -314,6 +314,7 @@ def test_more_ranks_than_neurons_are_refused(neuron_cache: Path):
         ({"weight_EE": 0.0, "weight_scaling": 1.1}, "set weight_scaling = 1"),
         ({"sections_EE": ("apic", "axon")}, "sections_EE is .*'axon'.*; allowed are soma, dend, apic"),
         ({"contacts": ()}, "contacts is empty"),
+        ({"cell_E": "hay2011_synthetic", "soma_length_E": 20.0}, "soma_length_E is 20 um, .* leave soma_length_E out"),
         ({"contacts": (0.0, 0.1e6)}, r"a contact lies at 100000 um; allowed are depths from -10000 to 10000 um"),
         ({"contacts": (0.0, float("nan"))}, "a contact lies at nan um"),
         ({"contacts": (0.0, 100.0, 0.0)}, "two contacts lie at the same depth"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_calcium_rests_where_current_and_decay_balance(cell: Cell):
     current *= V - 1e3 * 8.31446 * 307.15 / (2 * 96485.33) * log(2 / found[place])
     assert -1e4 * current * 0.000509 / (2 * 96485.33 * 0.1) == pytest.approx((found[place] - 1e-4) / 122, rel=1e-5)
     assert found[place] > 1.001e-4 and (found[cell.segments.section == "dend"] == 1e-4).all()
+
+
+def test_large_currents_have_a_balance(cell: Cell):
+    """Near the reversal potential of calcium, where a fixed-point iteration would leave the domain of the logarithm."""
+    many = {**cell.membrane, "somatic": {**cell.membrane["somatic"], "gbar_Ca_HVA": 1.0, "gamma_CaDynamics_E2": 0.05}}
+    for v in (-60.0, -20.0, 40.0, 200.0):
+        [found] = np.unique(at_rest(replace(cell, membrane=many), v)[cell.segments.section == "soma"])
+        fractions = calcium_open(v)
+        reversal = 1e3 * 8.31446261815324 * 307.15 / (2 * 96485.33212) * log(2 / found)
+        current = (fractions["Ca_HVA"] + 0.00343 * fractions["Ca_LVAst"]) * (v - reversal)
+        assert -1e4 * current * 0.05 / (2 * 96485.33212 * 0.1) == pytest.approx((found - 1e-4) / 460, rel=1e-5)
 
 
 def test_each_segment_has_its_own_potential(cell: Cell):

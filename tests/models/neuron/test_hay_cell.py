@@ -115,6 +115,17 @@ def test_a_morphology_without_a_list_is_refused():
         Cell(synthetic_pyramid(), {"apicale": {}})
     with pytest.raises(SimulationError, match=r'no rule "40um" for segments; did you mean "40_um"'):
         synthetic("40um")
+    with pytest.raises(SimulationError, match=r"cm of apical is 0 uF/cm2; it must be above 0"):
+        Cell(synthetic_pyramid(), {"apical": {"cm": 0}})
+    with pytest.raises(SimulationError, match=r'no reversal potential "eNa"; did you mean "ena"'):
+        Cell(synthetic_pyramid(), {}, {"eNa": 50.0})
+
+
+def test_whole_numbers_are_densities():
+    """As users write them."""
+    cell = Cell(synthetic_pyramid(), {"apical": {"cm": 2, "g_pas": 0}})
+    assert set(cell.capacitance.tolist()) == {1.0, 2.0} and not cell.density("g_pas").any()
+    assert cell.numbers == Cell(synthetic_pyramid(), {"apical": {"cm": 2.0}}).numbers
 
 
 @pytest.mark.parametrize(

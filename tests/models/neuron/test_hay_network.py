@@ -13,11 +13,16 @@ from prediction import all_counts, predicted, r2
 import hpcsim
 from hpcsim.collector.table import Table
 from hpcsim.models.model import Context, Point
+from hpcsim.models.neuron import cells, membranes
 from hpcsim.models.neuron.ball_and_sticks import SUFFIXES
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
+from hpcsim.models.neuron.ground_truth import GroundTruth
 from hpcsim.models.neuron.hybrid import hybrid
 from hpcsim.models.neuron.kernel import kernel
 from hpcsim.models.neuron.mechanisms import neuron_interpreter
+from hpcsim.models.neuron.neurons import parallel_session
+from hpcsim.models.neuron.recorder import Recorder
+from hpcsim.models.neuron.replay import Replay
 from hpcsim.scheduler.sweep import sweep
 
 #: Everybody is connected to everybody else.
@@ -66,7 +71,8 @@ def test_it_fires(network: Table):
 
 
 def test_kernels_predict_the_replay(network: Table, replay: dict[str, Any], neuron_cache: Path):
-    """Both are linear: what is left is where few neurons lie, and that their few inhibitory synapses open thin dendrites locally.
+    """Both are linear: what is left is where few neurons lie, that they have no synapses from themselves, and that few inhibitory
+    synapses open thin dendrites locally.
 
     Dipole: R2 0.983, ratio of standard deviations 1.24; without mean conductances 0.986, 1.11. LFP: median R2 0.99.
     """
@@ -78,6 +84,38 @@ def test_kernels_predict_the_replay(network: Table, replay: dict[str, Any], neur
         guess = predicted(made["dipole_kernel"], counts)
         assert r2(guess, dipole) > 0.97 and 0.9 < guess.std() / dipole.std() < most
         assert np.median([r2(predicted(made["lfp_kernel"][:, i], counts), lfp[i]) for i in range(13)]) > 0.97
+
+
+def test_single_spikes_give_the_kernels(neuron_cache: Path):
+    """With somata at one depth and no mean conductances nothing is left but the sample of lateral positions.
+
+    The dipole to 3 %; the LFP, at each contact, to 12 %. Somata that spread in depth would differ: the kernel's currents do not
+    depend on how deep the soma lies, though the layers of synapses do not move with it.
+    """
+    n, at = {"E": 120, "I": 30}, {"E": 5.0, "I": 35.0}
+    values: dict[str, Any] = {
+        **hybrid.defaults(), **NETWORK, "N_E": n["E"], "N_I": n["I"], "depth_std": 2.0, "membrane": "frozen", "g_eff": False,
+        "weight_EE": 1.5e-5, "weight_EI": 4.5e-4, "tstop": 70.0, "transient": 0.0, "n_recorded": 1,
+    }  # fmt: skip
+    spikes = {p: (np.full(n[p], at[p]), np.arange(n[p])) for p in n}
+    rest = {p: np.full(len(cells.cell(values, p).segments), -68.0) for p in n}
+    with parallel_session() as (h, parallel):
+        membranes.load(neuron_cache)
+        replay = Replay(h, parallel, values, GroundTruth(5, spikes, {"E": 1.0, "I": 1.0}, rest), neuron_cache)
+        replay.connect()
+        recorder = Recorder(h, replay, values)
+        replay.run(recorder, lambda fraction: None)
+        signals = recorder.signals["E"]
+        del replay, recorder
+    known = {name: value for name, value in values.items() if kernel.parameter(name)}
+    known |= {"network": "", "V_rest_E": -68.0, "V_rest_I": -68.0, "t_X": 30.0, "lag_max": 30.0}
+    made = kernel.simulate(Point({**kernel.defaults(), **known}, "0" * 32, 0, 1), Context(cache=neuron_cache))
+    lags = 25 * 16
+    for row, pre in enumerate("EI"):
+        found = signals[:, round(at[pre] * 16) :][:, :lags]
+        lfp, dipole = n[pre] * made["lfp_kernel"][row][:, 480:][:, :lags], n[pre] * made["dipole_kernel"][row][480:][:lags]
+        assert r2(found[26], dipole) > 0.998 and found[26] @ dipole / (dipole @ dipole) == pytest.approx(1, abs=0.03)
+        np.testing.assert_allclose((found[:13] * lfp).sum(axis=1) / (lfp**2).sum(axis=1), 1, atol=0.12)
 
 
 @pytest.mark.parametrize("membrane", ["linear", "linear_Ih", "frozen"])

@@ -85,8 +85,9 @@ def test_what_is_replayed_is_what_the_network_had(network: Table, outputs: dict[
 
 
 def test_spikes_arrive_at_the_same_synapses_at_the_same_times(neuron_cache: Path):
-    """Inhibitory currents are the network's inhibitory conductances times the driving force at rest, to rounding."""
-    values, rest = {**point_with().values, "tstop": 80.0, "transient": 0.0}, -70.0
+    """Inhibitory currents are the network's conductances times the driving force in the resting segment, to rounding."""
+    values = {**point_with().values, "tstop": 80.0, "transient": 0.0}
+    rest = {population: -70.0 + np.linspace(0, 4, n) for population, n in SEGMENTS.items()}
     with parallel_session() as (h, parallel):
         membranes.load(neuron_cache)
         truth = Network(h, parallel, values, 5)
@@ -99,16 +100,16 @@ def test_spikes_arrive_at_the_same_synapses_at_the_same_times(neuron_cache: Path
     assert len(times) > 10 and max(np.abs(each).max() for each in conductances.values()) > 1e-3
     spikes = {"E": (times[gids < 32], gids[gids < 32]), "I": (times[gids >= 32], gids[gids >= 32] - 32)}
     with parallel_session() as (h, parallel):
-        potentials = {population: np.full(n, rest) for population, n in SEGMENTS.items()}
-        replay = Replay(h, parallel, values, GroundTruth(5, spikes, {"E": 1.0, "I": 1.0}, potentials), neuron_cache)
+        replay = Replay(h, parallel, values, GroundTruth(5, spikes, {"E": 1.0, "I": 1.0}, rest), neuron_cache)
         replay.connect()
         seen = inhibitory(h, replay, "_ref_i")
         replay.run(Recorder(h, replay, values), lambda fraction: None)
         currents = {place: vector.as_numpy().copy() for place, vector in seen.items()}
         del replay, seen
     assert conductances.keys() == currents.keys()
-    for place, conductance in conductances.items():
-        np.testing.assert_allclose(currents[place], conductance * (rest + 80), rtol=1e-9, atol=1e-15)
+    for (population, segment), conductance in conductances.items():
+        force = rest[population][segment] + 80
+        np.testing.assert_allclose(currents[population, segment], conductance * force, rtol=1e-9, atol=1e-15)
 
 
 def inhibitory(h: Any, neurons: Any, what: str) -> dict[Any, Any]:
@@ -276,6 +277,7 @@ def test_another_network_is_refused(network: Table, neuron_cache: Path):
         ({"weight_EI": 0.005}, "no point of the study net was made with these.*: weight_EI is 0.005 here and 0.0045 there"),
         ({"dt": 2.0**-5}, r"dt is 0.03125 here and 0.0625 there"),
         ({"tstop": 400.0}, r"tstop is 400.0 here and 300.0 there"),
+        ({"cell_E": "hay2011_synthetic"}, r"cell_E is 'hay2011_synthetic' here and ball_and_sticks there"),
     ):
         with pytest.raises(SimulationError, match=message):
             simulate(network, neuron_cache, **change)

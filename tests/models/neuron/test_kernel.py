@@ -155,6 +155,12 @@ def test_state_is_that_of_the_network_study(neuron_cache: Path):
         kernel.simulate(missing, Context(cache=neuron_cache, inputs={"base": Network()}))
 
 
+def test_synapses_that_can_lie_nowhere_are_refused(neuron_cache: Path):
+    """They would be divided by their number."""
+    with pytest.raises(SimulationError, match=r"no segment lies where position_mean_IE .* of I:E .*widen position_std_IE"):
+        _kernels(neuron_cache, contacts=(0.0,), position_mean_IE=(9000.0,))
+
+
 def test_everything_is_cleaned(default_kernels: dict[str, np.ndarray]):
     """No section stays."""
     assert not list(neuron_interpreter().allsec())

@@ -148,8 +148,8 @@ def test_matrices_are_kept_by_geometry():
     again = MeanProbe({**VALUES, "V_rest_offset": 3.0}, memo)
     again.cell = SimpleNamespace(x=CELL.x, y=CELL.y, z=CELL.z.copy())
     assert again.get_transformation_matrix() is first
-    others = (({"depth_std": 70.0}, 0, 0), ({"contacts": (0.0,)}, 0, 0), ({}, 0, 1), ({}, 9, 0))
-    for changes, aside, up in others:
+    others = (({"depth_std": 70.0}, (0, 0, 0)), ({"contacts": (0.0,)}, (0, 0, 0)), *(({}, row) for row in np.eye(3)))
+    for changes, moved in others:
         other = MeanProbe({**VALUES, **changes}, memo)
-        other.cell = SimpleNamespace(x=CELL.x + aside, y=CELL.y, z=CELL.z + up)
+        other.cell = SimpleNamespace(x=CELL.x + moved[0], y=CELL.y + moved[1], z=CELL.z + moved[2])
         assert not np.array_equal(other.get_transformation_matrix(), first)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from published import Ih_m, Ih_m_slope, boltzmann, calcium_open, open_fractions
 
-from hpcsim.models.neuron import cells, linear, membranes
+from hpcsim.errors import SimulationError
+from hpcsim.models.neuron import cells, linear, membranes, quasi_active
+from hpcsim.models.neuron.approximation import approximation
 from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
 from hpcsim.models.neuron.calcium import resting_calcium
 from hpcsim.models.neuron.cell import Cell
+from hpcsim.models.neuron.kernel import kernel
+from hpcsim.models.neuron.mechanisms import empty_session
 
 VALUES = {**ball_and_sticks_network.defaults(), "cell_E": "hay2011_synthetic"}
 V = -70.0
@@ -65,6 +70,51 @@ def test_pyramid_has_leak_and_open_fractions(pyramid: Cell):
     assert found[kinds == "dend"] == pytest.approx(4.67e-5 + 2e-4 * shared["Ih"], rel=1e-8)
     np.testing.assert_allclose(found[kinds == "axon"], 3.25e-5, rtol=1e-10)
     assert (found >= pyramid.density("g_pas") * (1 - 1e-10)).all()
+
+
+def test_potassium_channel_of_calcium_opens_with_its_own_segment(pyramid: Cell):
+    """At -50 mV calcium differs between soma, calcium zone and the rest of the apical dendrite."""
+    v, zone = -50.0, pyramid.site(785.0)
+    potentials = np.full(len(pyramid.segments), v)
+    calcium, made = resting_calcium(pyramid, potentials), membranes.linearised(pyramid, potentials, "frozen")
+    assert abs(calcium[zone] / calcium[0] - 1) > 1e-3
+    for place in (0, zone, pyramid.site(300.0)):
+        own = next(expansion for expansion in made[place] if expansion.mechanism == "SK_E2")
+        opened = 1 / (1 + (0.00043 / calcium[place]) ** 4.8)
+        assert own.g == pytest.approx(pyramid.density("gbar_SK_E2")[place] * opened, rel=1e-8)
+
+
+@pytest.mark.parametrize("membrane", list(membranes.FOLLOWING))
+@pytest.mark.parametrize("cell_E", ["ball_and_sticks", "hay2011_synthetic"])
+def test_the_neuron_of_the_kernels_has_the_same_membrane(neuron_cache: Path, cell_E: str, membrane: str):
+    """As LFPy builds it for LFPykernels: segment by segment, around the potential that is asked for."""
+    from LFPy import TemplateCell
+
+    values, v = {**kernel.defaults(), "cell_E": cell_E, "membrane": membrane}, -72.0
+    cell = cells.cell(values, "E")
+    expected = membranes.linearised(cell, np.full(len(cell.segments), v), membrane)
+    with empty_session():
+        network = approximation(values, "E", v, {"E": 0.0, "I": 0.0}, neuron_cache)
+        made = TemplateCell(**network.cellParameters)
+        points = [point for section in made.allseclist for point in section]
+        np.testing.assert_allclose([point.g_pas for point in points], conductance(expected), rtol=1e-12)
+        assert {point.e_pas for point in points} == {v} and {section.Ra for section in made.allseclist} == {cell.Ra}
+        np.testing.assert_array_equal([point.cm for point in points], cell.capacitance)
+        np.testing.assert_allclose(made.area, cell.segments.area, rtol=1e-6)
+        np.testing.assert_allclose(made.z, cell.segments.z, atol=1e-3)
+        for point, own in zip(points, expected, strict=True):
+            gates = [gate for expansion in own for gate in expansion.gates]
+            if gates:
+                file = quasi_active.source(len(gates), neuron_cache).stem
+                assert [getattr(point, f"slow{k}_{file}") for k in range(len(gates))] == [gate.slow for gate in gates]
+        del network, made, points, point
+
+
+def test_cells_without_a_reversal_potential_are_refused(pyramid: Cell):
+    """It would be that of NEURON's default."""
+    lacking = replace(pyramid, reversals={"e_pas": -90.0})
+    with pytest.raises(SimulationError, match="the cell has Ih and no reversal potential ehcn_Ih"):
+        linearised(lacking, "linear_Ih")
 
 
 def test_gates_that_follow(pyramid: Cell):
