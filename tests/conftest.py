@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,10 @@ from reconstruction import ASC
 from hpcsim.data import DATASETS
 
 HERE = Path(__file__).parent
+
+# a shell that starts pytest in the background has Ctrl-C ignored, and what tests start would inherit that
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
