@@ -8,6 +8,7 @@ that moment are tried again without company until the guilty one is alone, and t
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,10 @@ from hpcsim.scheduler.worker import Order, die_with_parent, environment
 _PLAIN = Launch()
 #: How often a point is tried before a crash counts as its own fault.
 CRASHES = 2
+#: How often MPI ranks are started that die before the first point.
+STARTS = 3
+#: How srun says that a rank ended.
+_SRUN = re.compile(r"srun: error: \S+ tasks? \S+: (?!Terminated)")
 #: Seconds that a worker has to write what it has, after it was asked to stop. Slurm gives 30 by default.
 GRACE = 25.0
 #: Seconds between two looks at the worker.
@@ -101,7 +106,7 @@ class Task:
         self._orders = deque([first])
         self._log_path = log or directory.logs / f"{start:09d}-{stop:09d}.log"
         self._stop_asked = False
-        self._done = self._failed = 0
+        self._done = self._failed = self._lost_starts = 0
 
     def run(self) -> int:
         """Run until every point is finished or left; returns the exit code.
@@ -175,8 +180,21 @@ class Task:
             return code
         # what kills a rank of another step of a Slurm job is counted there
         starved = code < 0 and (oom_kills() > kills or (parallel and in_slurm() and code == -signal.SIGKILL))
+        if parallel and reading.start < 0 and not starved:
+            return self._start_again(order)
         self._isolate(order, reading, code, late, starved=starved)
         return 0
+
+    def _start_again(self, order: Order) -> int:
+        """Where ranks did not find each other no point is guilty: try again, and say in the end what the launcher said."""
+        self._lost_starts += 1
+        if self._lost_starts < STARTS:
+            # what kept them apart may pass
+            time.sleep(self._lost_starts)
+            self._orders.appendleft(order)
+            return 0
+        sys.stderr.write(f"{self._tail()}\nerror: MPI ranks died {STARTS} times before the first point, see {self._log_path}\n")
+        return 1
 
     def _watch(self, worker: subprocess.Popen[bytes], board: Board, parallel: bool) -> bool:
         """Wait for the worker; end it when it is too late or a stop is asked. Returns whether it was too late."""
@@ -241,10 +259,14 @@ class Task:
         self.on_progress(Progress(self._done, self._failed))
 
     def _last_words(self, parallel: bool) -> str:
-        """The last line of the log; of several ranks the last that names an error, since launchers talk at the end."""
+        """The last line of the log; of several ranks the last that names an error, since launchers talk at the end.
+
+        Without any it is what srun says of a rank that was not ended because of another one.
+        """
         lines = self._tail(4000 if parallel else 200).strip().splitlines()
-        errors = [line for line in lines if line.startswith("error: ")] if parallel else lines
-        return errors[-1] if errors else ""
+        if parallel:
+            lines = [line for line in lines if line.startswith("error: ")] or [line for line in lines if _SRUN.match(line)]
+        return lines[-1] if lines else ""
 
     def _tail(self, size: int = 2000) -> str:
         """The end of the log."""

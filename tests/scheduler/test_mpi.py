@@ -111,6 +111,48 @@ def test_a_crash_of_one_rank_is_isolated_to_the_guilty_point(tmp_path):
     assert "SIGSEGV" in found["error"][3]
 
 
+def moody(tmp_path, failures):
+    """A launcher that a signal ends some times before it does its work, as srun ends where ranks do not find each other."""
+    count, script = tmp_path / "count", tmp_path / "moody"
+    script.write_text(
+        f"#!/bin/sh\necho start >> {count}\n"
+        f"if [ $(wc -l < {count}) -le {failures} ]; then echo 'failed to unpack address'; kill -TERM $$; fi\n"
+        f'exec {mpiexec()} "$@"\n'
+    )
+    script.chmod(0o755)
+    return Launch(2, (str(script),)), count
+
+
+def test_ranks_that_do_not_find_each_other_are_started_again(tmp_path):
+    study, directory = prepare(tmp_path)
+    launch, count = moody(tmp_path, 2)
+    assert Task(directory, 0, 6, launch=launch).run() == 0
+    gather(study, directory)
+    found = rows(directory)
+    assert (found["status"] == 0).all() and len(count.read_text().splitlines()) == 3
+    np.testing.assert_array_equal(found["total"], 12 * found["x"] + 66)
+
+
+def test_ranks_that_never_find_each_other_fail_the_task_and_no_point(tmp_path, capsys):
+    _, directory = prepare(tmp_path)
+    launch, count = moody(tmp_path, 99)
+    assert Task(directory, 0, 6, launch=launch).run() == 1
+    said = capsys.readouterr().err
+    assert "failed to unpack address" in said and "error: MPI ranks died 3 times before the first point, see" in said
+    assert len(count.read_text().splitlines()) == 3 and not list(directory.shards.iterdir())
+
+
+def test_the_reason_is_of_the_rank_that_died_first(tmp_path):
+    _, directory = prepare(tmp_path)
+    task = Task(directory, 0, 6, launch=Launch(2), log=tmp_path / "log")
+    (tmp_path / "log").write_text(
+        "srun: error: n2: task 1: Segmentation fault\nsrun: error: n2: task 0: Terminated\nsrun: Force Terminated StepId=155.0\n"
+    )
+    assert task._last_words(True) == "srun: error: n2: task 1: Segmentation fault"
+    (tmp_path / "log").write_text("error: no such channel\nsrun: error: n2: task 1: Exited with exit code 1\n")
+    assert task._last_words(True) == "error: no such channel"
+
+
 def test_a_point_on_ranks_has_a_time_limit(tmp_path):
     study, directory = prepare(tmp_path, n=2, guilty=-1, seconds=30)
     assert run(study, directory, n=2, time_limit=1.0) == 0
