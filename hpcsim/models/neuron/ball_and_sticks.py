@@ -120,7 +120,7 @@ def parameters() -> list[Parameter]:
         Parameter(f"g_{channel}_{part}", default, "S/cm^2", (0, None), (), f"{channel}, {part} of balls and sticks", SOURCE)
         for channel, defaults in _CONDUCTANCES.items()
         for part, default in zip(("soma", "sticks"), defaults, strict=True)
-    ]  # fmt: skip
+    ]
     made += [
         Parameter("contacts", CONTACTS, "um", description="depths of LFP contacts", source=SOURCE),
         Parameter("csd_thickness", 100.0, "um", (1e-3, None), (), "thickness of the discs of the CSD around contacts", SOURCE),
