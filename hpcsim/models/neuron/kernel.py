@@ -11,7 +11,7 @@ from hpcsim.errors import SimulationError
 from hpcsim.models.model import Context, Point, model
 from hpcsim.models.neuron import ball_and_sticks, mechanisms, membranes
 from hpcsim.models.neuron.approximation import approximation
-from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS, SOURCE, PopulationRow
+from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS, SOURCE, SUFFIXES, PopulationRow
 from hpcsim.models.neuron.ground_truth import by_population, network_row
 from hpcsim.models.neuron.mean_probe import MeanProbe
 from hpcsim.models.neuron.membranes import FOLLOWING
@@ -131,13 +131,13 @@ def kernel(point: Point, context: Context) -> dict[str, Any]:
                 context.progress(len(made) / len(PATHWAYS))
             network.cell = None
     signals, n = np.array(made), len(point["contacts"])
-    for pathway, each in zip(PATHWAYS, signals, strict=True):
-        if not np.isfinite(each).all():
-            suffix = pathway.replace(":", "")
-            raise SimulationError(
-                f"no segment lies where position_mean_{suffix} and position_std_{suffix} put the synapses of {pathway} "
-                f"(post:pre); widen position_std_{suffix}, or move position_mean_{suffix}"
-            )
+    # synapses that lie nowhere spoil the leak, too, and so both pathways onto a population
+    lost = [suffix for suffix, each in zip(SUFFIXES, signals, strict=True) if not np.isfinite(each).all()]
+    if lost:
+        raise SimulationError(
+            f"no segment lies where the synapses of a pathway shall be (post-pre, one of {', '.join(lost)}); widen its "
+            f"position_std, such as position_std_{lost[0]}, or move its position_mean"
+        )
     return {
         "dipole_kernel": signals[:, 2 * n],
         "lfp_kernel": signals[:, :n],

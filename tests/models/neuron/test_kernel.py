@@ -157,8 +157,11 @@ def test_state_is_that_of_the_network_study(neuron_cache: Path):
 
 def test_synapses_that_can_lie_nowhere_are_refused(neuron_cache: Path):
     """They would be divided by their number."""
-    with pytest.raises(SimulationError, match=r"no segment lies where position_mean_IE .* of I:E .*widen position_std_IE"):
-        _kernels(neuron_cache, contacts=(0.0,), position_mean_IE=(9000.0,))
+    for far, lost in (("EI", "EE, EI"), ("IE", "IE, II")):
+        with pytest.raises(SimulationError, match=rf"no segment lies where .*one of {lost}\); widen its position_std"):
+            _kernels(neuron_cache, contacts=(0.0,), **{f"position_mean_{far}": (9000.0,)})
+    with pytest.raises(SimulationError, match=r"one of EI\); widen its position_std, such as position_std_EI"):
+        _kernels(neuron_cache, contacts=(0.0,), g_eff=False, position_mean_EI=(9000.0,))
 
 
 def test_everything_is_cleaned(default_kernels: dict[str, np.ndarray]):
