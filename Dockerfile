@@ -11,7 +11,7 @@ ARG BASE=python:3.11-slim-bookworm
 # NEST with MPI, which PyPI has not: a quarter of an hour, unless wheels/ has it
 FROM ${BASE} AS nest
 WORKDIR /src
-COPY scripts/build-nest-mpi.sh scripts/
+COPY scripts/build-nest-mpi.sh scripts/debian-install.sh scripts/
 COPY constraints.txt ./
 COPY constraints.txt wheels*/nest_simulator-*.whl wheels/
 RUN if ! ls wheels/*.whl >/dev/null 2>&1; then \
@@ -19,7 +19,7 @@ RUN if ! ls wheels/*.whl >/dev/null 2>&1; then \
     fi
 
 FROM ${BASE} AS build
-ARG EXTRAS=nest,neuron,brian2,inference,slurm,mpi
+ARG EXTRAS=nest,neuron,brian2,inference,sbi,nwb,slurm,mpi
 ARG PIP_EXTRA_INDEX_URL
 ENV HPCSIM_CACHE=/opt/hpcsim/cache
 RUN apt-get update && apt-get install -y --no-install-recommends g++ make && rm -rf /var/lib/apt/lists/* \
@@ -53,7 +53,7 @@ RUN apt-get update \
 COPY --from=build /opt/hpcsim /opt/hpcsim
 RUN ldconfig
 ENV PATH=/opt/hpcsim/bin:$PATH \
-    HPCSIM_CACHE=/opt/hpcsim/cache \
+    HPCSIM_CACHE=/opt/hpcsim/cache HPCSIM_CACHE_SHARED=1 \
     HOME=/home/hpcsim
 USER hpcsim
 WORKDIR /work

@@ -23,14 +23,15 @@ from typing import Any
 import numpy as np
 import scipy.special  # noqa: F401 - loaded by the first connection otherwise, and at the start by LFPy
 
-from hpcsim.models.model import cache_directory
-from hpcsim.models.neuron import ball_and_sticks, cells, mechanisms
-from hpcsim.models.neuron.ball_and_sticks import POPULATIONS, SUFFIXES
-from hpcsim.models.neuron.ball_and_sticks_network import ball_and_sticks_network
-from hpcsim.models.neuron.membranes import MECHANISMS
-from hpcsim.models.neuron.network import Network
-from hpcsim.models.neuron.neurons import parallel_session
-from hpcsim.models.neuron.recorder import Recorder
+from hpcsim.models.neuron.hagen import ball_and_sticks, cells
+from hpcsim.models.neuron.hagen.ball_and_sticks import POPULATIONS, SUFFIXES
+from hpcsim.models.neuron.hagen.ball_and_sticks_network import ball_and_sticks_network
+from hpcsim.models.neuron.hagen.membranes import MECHANISMS
+from hpcsim.models.neuron.hagen.network import Network
+from hpcsim.models.neuron.hagen.neurons import parallel_session
+from hpcsim.models.neuron.hagen.recorder import Recorder
+from hpcsim.models.neuron.nmodl import mechanisms
+from hpcsim.paths import cache_directory
 
 TOTAL, CONNECTING = 10.0, 100.0
 #: Neurons that a full-size in-degree of 0.05 * 8192 needs at least.

@@ -19,9 +19,9 @@ import h5py
 import numpy as np
 
 from hpcsim.collector.collect import collect
-from hpcsim.collector.schema import Schema
+from hpcsim.collector.format.schema import Schema
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import ShardWriter, shard_files
-from hpcsim.collector.table import Table
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hpcsim.data import fetch
+from hpcsim.data.public import fetch
 from hpcsim.stages.features.efel import DEFAULT
 from hpcsim.stages.features.efel import efel as efel_stage
 from hpcsim.stages.features.ephys import OPTIONS, Extractor

@@ -22,7 +22,8 @@ import numpy as np
 
 from hpcsim.models.brian2 import equations
 from hpcsim.models.brian2.cortical_hh import BATCH, PARAMETERS, Workspace, cell_variables, cortical_hh, simulate_traces
-from hpcsim.models.model import Context, cache_directory
+from hpcsim.models.model import Context
+from hpcsim.paths import cache_directory
 
 RATIO, SIMULATION, TOGETHER = 40.0, 0.75, 0.9
 PUBLISHED_STATISTICS, PUBLISHED_BATCH = 6.6, 1282

@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.models.model import Context, Point, cache_directory
-from hpcsim.models.neuron import mechanisms, membranes
-from hpcsim.models.neuron.approximation import approximation
-from hpcsim.models.neuron.ball_and_sticks import PATHWAYS, POPULATIONS
-from hpcsim.models.neuron.kernel import kernel
+from hpcsim.models.model import Context
+from hpcsim.models.neuron.hagen import membranes
+from hpcsim.models.neuron.hagen.ball_and_sticks import PATHWAYS, POPULATIONS
+from hpcsim.models.neuron.kernels.approximation import approximation
+from hpcsim.models.neuron.kernels.kernel import kernel
+from hpcsim.models.neuron.nmodl import mechanisms
+from hpcsim.paths import cache_directory
+from hpcsim.space.points import Point
 
 TARGET = 4.0
 #: Of the largest value: LFPykernels' quadrature stops at an absolute error.

@@ -41,7 +41,7 @@ exec {python} {program} {arguments}
 @contextmanager
 def cluster(folder: Path):
     """A Slurm whose commands this process finds."""
-    from hpcsim.slurm_cluster import Cluster
+    from hpcsim.cli.slurm_cluster import Cluster
 
     folder.chmod(0o755)
     with Cluster(folder / "slurm", nodes=3) as running:
@@ -77,10 +77,10 @@ def wait_for(running, every: float = 0.1) -> None:
 
 def submitting(folder: Path) -> None:
     """Seconds of planning, and of submitting after it, with the number of sbatch calls."""
-    from hpcsim.scheduler import queue
-    from hpcsim.scheduler.draft import draft, post
-    from hpcsim.scheduler.site import Site, settle
-    from hpcsim.scheduler.sweep import prepare
+    from hpcsim.scheduler.prepare import prepare
+    from hpcsim.scheduler.queue import commands as queue
+    from hpcsim.scheduler.site.site import Site, resolve
+    from hpcsim.scheduler.slurm.prepared import prepare_submission, submit_prepared
 
     calls = []
     once = queue.Slurm._once
@@ -94,12 +94,12 @@ def submitting(folder: Path) -> None:
         made, place = study(folder, "many", 10_000, resources={"task_size": 10})
         directory = made.directory(place)
         prepare(made, directory)
-        slurm, settings = queue.Slurm(), settle(Site(name="here"), made.file.resources)
+        slurm, settings = queue.Slurm(), resolve(Site(name="here"), made.file.resources)
         began = time.perf_counter()
-        drawn = draft(made, directory, settings, slurm)
+        drawn = prepare_submission(made, directory, settings, slurm)
         planned = time.perf_counter()
         calls.clear()
-        submission = post(drawn, slurm)
+        submission = submit_prepared(drawn, slurm)
         ended = time.perf_counter()
         slurm.cancel(submission.jobs)
     tasks = len(submission.tasks)

@@ -53,8 +53,8 @@ class Kernels:
     """The kernels of one subprocess, as the dipole stage reads them."""
 
     def __init__(self, context) -> None:
-        from hpcsim.models.model import Point
-        from hpcsim.models.neuron.kernel import kernel
+        from hpcsim.models.neuron.kernels.kernel import kernel
+        from hpcsim.space.points import Point
 
         values = kernel.defaults()
         self.given = kernel.simulate(Point(values, "0" * 32, 0, 1), context)
@@ -70,8 +70,9 @@ class Kernels:
 def one(index: int, tstop: float, scale: float, path: str) -> None:
     import numpy as np
 
-    from hpcsim.models.model import Context, cache_directory
-    from hpcsim.scheduler.runner import compute
+    from hpcsim.models.model import Context
+    from hpcsim.paths import cache_directory
+    from hpcsim.scheduler.task.runner import compute
 
     work = study(tstop, scale)
     context = Context(cache=cache_directory(), layout=work.all_outputs)

@@ -15,8 +15,8 @@ import h5py
 
 import hpcsim
 from hpcsim import Output, Parameter, model
-from hpcsim.directory import StudyDirectory
-from hpcsim.scheduler.runner import Runner
+from hpcsim.scheduler.task.runner import Runner
+from hpcsim.study.directory import StudyDirectory
 
 TARGET = 100.0
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpcsim.collector.results import open_results as open
     from hpcsim.errors import HpcsimError
-    from hpcsim.models.model import Context, Model, Point, Points, model
+    from hpcsim.models.model import Context, Model, model
     from hpcsim.outputs import Coordinate, Layout, Output
     from hpcsim.space.parameter import Parameter
+    from hpcsim.space.points import Point, Points
     from hpcsim.stages.stage import Stage, stage
-    from hpcsim.study import Study
+    from hpcsim.workflow.study import Study
 
 __version__ = "0.1.0"
 
@@ -25,10 +26,10 @@ _HOMES = {
     "Model": "hpcsim.models.model",
     "Output": "hpcsim.outputs",
     "Parameter": "hpcsim.space.parameter",
-    "Point": "hpcsim.models.model",
-    "Points": "hpcsim.models.model",
+    "Point": "hpcsim.space.points",
+    "Points": "hpcsim.space.points",
     "Stage": "hpcsim.stages.stage",
-    "Study": "hpcsim.study",
+    "Study": "hpcsim.workflow.study",
     "model": "hpcsim.models.model",
     "stage": "hpcsim.stages.stage",
 }

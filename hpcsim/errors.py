@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -20,6 +22,12 @@ class HpcsimError(Exception):
 
     exit_code = 1
     retryable = False
+
+
+#: Mistakes that a message lists.
+_MOST = 100
+#: Characters of a value that a message repeats.
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.message}" + (f"; {self.hint}" if self.hint else "")
+        return f"{shown(self.key)}: {shown(self.message, 1000)}" + (f"; {shown(self.hint, 10_000)}" if self.hint else "")
 
 
 class StudyError(HpcsimError, ValueError):
@@ -52,11 +60,17 @@ class StudyError(HpcsimError, ValueError):
     def __init__(self, problems: Iterable[Problem], source: str = "study") -> None:
         self.problems = tuple(problems)
         self.source = source
-        super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+        lines = [f"{source}: {problem}" for problem in self.problems[:_MOST]]
+        if len(self.problems) > _MOST:
+            lines.append(f"{source}: and {len(self.problems) - _MOST} more mistakes")
+        super().__init__("\n".join(lines))
 
 
-class ModelError(HpcsimError, LookupError):
-    """A model or stage does not exist, or its engine is not installed."""
+class PluginError(HpcsimError, LookupError):
+    """A model, stage, inference method or executor is not there, is something else, or fails outside of points.
+
+    Also where a package is not installed that it, or a file, needs.
+    """
 
     exit_code = 2
 
@@ -90,8 +104,55 @@ class StorageError(HpcsimError, OSError):
     retryable = True
 
 
+class BusyError(HpcsimError, RuntimeError):
+    """Another process is at work in this directory; `holder` says which."""
+
+    # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again later
+    exit_code = 75
+    retryable = True
+
+    def __init__(self, message: str, holder: object = None) -> None:
+        self.holder = holder
+        super().__init__(message)
+
+
 class ResultsError(HpcsimError, ValueError):
     """The results do not hold what was asked for."""
+
+
+class InferenceError(HpcsimError, RuntimeError):
+    """A library failed within an inference method; ``--debug`` shows where."""
+
+
+class IncompleteError(HpcsimError, LookupError):
+    """Points of the design have no row in the results; carries how many, out of how many."""
+
+    exit_code = 4
+    retryable = True
+
+    def __init__(self, message: str, missing: int = 0, total: int = 0) -> None:
+        self.missing, self.total = missing, total
+        super().__init__(message)
+
+
+class AllFailedError(HpcsimError, RuntimeError):
+    """Every point of the design has a row, and none succeeded."""
+
+    exit_code = 5
+
+
+class DamagedError(ResultsError, OSError):
+    """A file of points that is not as it was written: cut short, overwritten, or made of what hpcsim never writes.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong with it.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason or message
+        super().__init__(message)
 
 
 class SimulationError(HpcsimError, RuntimeError):
@@ -108,10 +169,14 @@ class SlurmError(HpcsimError, RuntimeError):
     """Slurm is not there, does not answer, refuses a job, or ended one."""
 
 
-class SlurmAway(SlurmError):
+class SlurmUnavailable(SlurmError):
     """Slurm's controller has not answered for a while."""
 
     retryable = True
+
+
+class SlurmUnclear(SlurmError):
+    """Slurm took a job, but nobody can say which it is: submitting again could simulate the same points twice."""
 
 
 class DaskError(HpcsimError, RuntimeError):
@@ -131,6 +196,51 @@ class Interrupted(HpcsimError):
     retryable = True
 
 
+def shown(value: object, longest: int = _LONGEST) -> str:
+    """The text of a value for a message: one line, and not too long to read.
+
+    Examples
+    --------
+    >>> shown([1, 2]), shown("a" * 1000)
+    ('[1, 2]', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ... aaaaaaaaaaaaaaaaaaaa (1000 characters)')
+    """
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):
+        # Python makes no text of whole numbers with more than 4300 digits
+        return f"{type(value).__name__} that is too long to show"
+    if len(text) > longest:
+        text = f"{text[: longest // 5]} ... {text[-longest // 10 :]} ({len(text)} characters)"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+#: Names that a hint lists at most.
+_LISTED = 100
+
+
+@contextmanager
+def calling(what: str) -> Iterator[None]:
+    """A function of a model's or a stage's own at work, outside of points: however it ends, it is one error that says where.
+
+    Parameters
+    ----------
+    what : str
+        Which function, for the message.
+
+    Raises
+    ------
+    PluginError
+        If it raises anything, SystemExit included, that is no error of hpcsim's and no Ctrl-C.
+    """
+    try:
+        yield
+    except (HpcsimError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise PluginError(f"{what} ended with {type(error).__name__}: {error} ({place.filename}, line {place.lineno})") from error
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """A hint that names the nearest allowed word, or lists all when none is near.
 
@@ -142,7 +252,10 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     'allowed: J_ext, tstop'
     """
     names = sorted(allowed)
-    close = get_close_matches(name, names, n=1)
+    # nothing that is longer by far is near, and looking would take for ever
+    close = get_close_matches(name, names, n=1) if len(name) <= _LONGEST else []
     if close:
         return f'did you mean "{close[0]}"?'
-    return "allowed: " + (", ".join(names) if names else "nothing")
+    # a table may have thousands of columns: nobody reads them all in a message
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return "allowed: " + (", ".join(names[:_LISTED]) + more if names else "nothing")

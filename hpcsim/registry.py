@@ -1,67 +1,85 @@
-"""Things that are found by name: built in, from an entry point, or as ``package.module:name``."""
+"""Plug-ins that are found by name: built in, from an entry point, or as ``package.module:name``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from hpcsim.errors import ModelError, nearest
+from hpcsim.errors import PluginError, nearest
+from hpcsim.plugin import Plugin
+from hpcsim.source.reference import find
 
-T = TypeVar("T")
+P = TypeVar("P", bound=Plugin)
 
 
-class Registry(Generic[T]):
+class Registry(Generic[P]):
     """Names and where they lead; nothing is imported before it is asked for.
 
     Parameters
     ----------
-    kind : type
-        What the names must lead to.
-    word : str
-        What to call such a thing in messages.
-    group : str
-        Entry point group through which other packages add theirs.
+    kind : type of Plugin
+        What the names must lead to; other packages add theirs through its entry point group.
     builtin : mapping of str to str
         ``{"nest.hagen_lif": "hpcsim.models.nest.hagen_lif:hagen_lif"}``
     """
 
-    def __init__(self, kind: type[T], word: str, group: str, builtin: Mapping[str, str]) -> None:
-        self._kind, self._word, self._group, self._builtin = kind, word, group, dict(builtin)
+    def __init__(self, kind: type[P], builtin: Mapping[str, str]) -> None:
+        self._kind, self._builtin = kind, dict(builtin)
 
     def names(self) -> list[str]:
         """All names that can be found, sorted."""
-        return sorted({*self._builtin, *(entry.name for entry in entry_points(group=self._group))})
+        return sorted({*self._builtin, *(entry.name for entry in entry_points(group=self._kind.group))})
 
-    def get(self, name: str) -> T:
-        """The thing of that name.
+    def get(self, name: str, folders: Sequence[Path] | None = None, *, installed: bool = False) -> P:
+        """The plug-in of that name.
+
+        Parameters
+        ----------
+        name : str
+        folders : sequence of Path, optional
+            Where files of the user's own are looked for; the current folder by default.
+        installed : bool
+            Also check that its engine can be imported.
 
         Raises
         ------
-        ModelError
-            If there is none, it cannot be imported, or it is something else.
+        PluginError
+            If there is none, it cannot be imported, it is something else, or its engine is not installed.
         """
         target = self._builtin.get(name)
         if target is None:
-            target = next((entry.value for entry in entry_points(group=self._group) if entry.name == name), None)
-        if target is None:
-            if ":" not in name:
-                raise ModelError(
-                    f'there is no {self._word} "{name}"; {nearest(name, self.names())} '
-                    f'(one of your own is named as "package.module:name")'
-                )
-            target = name
-        found = self._load(name, target)
-        if not isinstance(found, self._kind):
-            raise ModelError(f'"{name}" is a {type(found).__name__}, not a {self._word}')
-        return found
+            target = next((entry.value for entry in entry_points(group=self._kind.group) if entry.name == name), None)
+        word = self._kind.word
+        if target is not None:
+            found = self._load(name, target)
+        elif ":" in name:
+            found = find(name, word, self._kind, [Path.cwd()] if folders is None else folders)
+        else:
+            raise PluginError(
+                f'there is no {word} "{name}"; {nearest(name, self.names())} (one of your own is named as "package.module:name")'
+            )
+        plugin = self._kind.of(name, found)
+        if plugin is None:
+            article = "an" if word[0] in "aeiou" else "a"
+            raise PluginError(f'"{name}" is a {type(found).__name__}, not {article} {word}')
+        if installed:
+            plugin.check_installed()
+        return plugin
 
     def _load(self, name: str, target: str) -> object:
+        what = f'the {self._kind.word} "{name}"'
         module, _, attribute = target.partition(":")
         try:
-            return getattr(import_module(module), attribute)
+            found = import_module(module)
         except ImportError as error:
-            raise ModelError(f'the {self._word} "{name}" cannot be imported: {error}') from error
+            raise PluginError(f"{what} cannot be imported: {error}") from error
+        except Exception as error:
+            # a package of someone else's: whatever it does, the others can be used
+            raise PluginError(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
+        try:
+            return getattr(found, attribute)
         except AttributeError:
-            raise ModelError(f'the module "{module}" has no "{attribute}", which the {self._word} "{name}" names') from None
+            raise PluginError(f'the module "{module}" has no "{attribute}", which {what} names') from None

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 image=$(cd "$OLDPWD" && realpath -m "${1:?where shall the image be?}")
-extras=${2:-nest,neuron,brian2,inference,slurm,mpi}
+extras=${2:-nest,neuron,brian2,inference,sbi,nwb,slurm,mpi}
 cache=${HPCSIM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hpcsim}/images
 PATH="$(scripts/apptainer-install.sh):$PATH"
 mkdir -p "$cache"

@@ -25,8 +25,7 @@ for package in "${tools[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ] || [ ! -e "$prefix/done" ]; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${tools[@]}" >/dev/null
+    "$(dirname "${BASH_SOURCE[0]}")/debian-install.sh" "${tools[@]}"
 fi
 # images are built as a pretended root, which wants a range of subordinate ids, also for the real one
 for file in /etc/subuid /etc/subgid; do

@@ -3,6 +3,5 @@
 set -euo pipefail
 
 if ! command -v chromium >/dev/null; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    "$(dirname "${BASH_SOURCE[0]}")/debian-install.sh" chromium
 fi

@@ -9,7 +9,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=${PYTHON:-python3}
-pin() { grep -i "^$1==" constraints.txt; }
+# that of the oldest Python, where Pythons differ: enough to tell builds apart
+pin() { grep -i -m1 "^$1==" constraints.txt | cut -d ' ' -f 1; }
 machine=$("$python" -c 'import sys, sysconfig; print(f"cp{sys.version_info[0]}{sys.version_info[1]}-{sysconfig.get_platform()}")')
 cache=${HPCSIM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hpcsim}
 folder="$cache/nest-mpi/$(pin nest-simulator)-$(pin mpich)-$(pin numpy)-$machine"
@@ -38,8 +39,7 @@ build() {
             say "install these first: cmake g++ make, and the headers of GSL, libltdl and Boost (found missing: ${missing[*]})"
             exit 1
         fi
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends cmake g++ make libgsl-dev libltdl-dev libboost-dev >/dev/null
+        scripts/debian-install.sh cmake g++ make libgsl-dev libltdl-dev libboost-dev
     fi
     work=$(mktemp -d)
     trap 'rm -rf "$work"' RETURN

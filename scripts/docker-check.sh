@@ -13,7 +13,7 @@ copied=(Dockerfile .dockerignore constraints.txt pyproject.toml setup.py README.
 docker() { if [ -x /usr/bin/docker ]; then /usr/bin/docker "$@"; else command docker "$@"; fi; }
 say() { printf -- '-- %s (%s s)\n' "$1" "$SECONDS"; }
 
-key=$(find "${copied[@]}" scripts/build-nest-mpi.sh scripts/docker-check.sh -type f ! -name '*.pyc' -print0 | sort -z |
+key=$(find "${copied[@]}" scripts/build-nest-mpi.sh scripts/debian-install.sh scripts/docker-check.sh -type f ! -name '*.pyc' -print0 | sort -z |
     xargs -0 sha256sum | sha256sum | cut -c -16)
 passed="$cache/docker-passed"
 if [ "${1:-}" != --force ] && [ "$(cat "$passed" 2>/dev/null)" = "$key" ]; then
@@ -35,7 +35,7 @@ trap finish EXIT
 # Debian's Python with the names that the official image gives it, and what this machine trusts
 stand_in() {
     local mirror file uploads=()
-    command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null; }
+    command -v mmdebstrap >/dev/null || scripts/debian-install.sh mmdebstrap
     # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/\?$')
     for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
@@ -60,7 +60,7 @@ say "the wheels"
 context="$work/context"
 mkdir -p "$context/scripts" "$cache/wheels"
 cp -r "${copied[@]}" "$context/"
-cp scripts/build-nest-mpi.sh "$context/scripts/"
+cp scripts/build-nest-mpi.sh scripts/debian-install.sh "$context/scripts/"
 torch=$(grep '^torch==' constraints.txt)
 if ! ls "$cache/wheels/torch-${torch#torch==}"*.whl >/dev/null 2>&1; then
     python3 -m pip download -q --no-deps -d "$cache/wheels" "$torch"

@@ -23,8 +23,7 @@ if [ "${1:-}" = --stop ]; then
 fi
 
 if ! command -v dockerd >/dev/null && ! PATH="$PATH:/usr/sbin" command -v dockerd >/dev/null; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends docker.io iptables ca-certificates >/dev/null
+    "$(dirname "${BASH_SOURCE[0]}")/debian-install.sh" docker.io iptables ca-certificates
 fi
 for known in "${DOCKER_HOST:-unix:///var/run/docker.sock}" "$socket"; do
     if answers "$known"; then

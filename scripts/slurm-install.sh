@@ -7,7 +7,6 @@ for tool in munged slurmctld slurmd sbatch slurmdbd mariadbd mariadb; do
     PATH="$PATH:/usr/sbin" command -v "$tool" >/dev/null || missing=1
 done
 if [ "$missing" = 1 ]; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends slurm-wlm munge \
-        slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core >/dev/null
+    "$(dirname "${BASH_SOURCE[0]}")/debian-install.sh" slurm-wlm munge \
+        slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core
 fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import NoReturn
 
 import pytest
@@ -13,3 +14,13 @@ def absent(why: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)
+
+
+def needed(module: str) -> None:
+    """Import a module that the test needs, or step aside as `absent` does."""
+    try:
+        import_module(module)
+    except ImportError:
+        if not os.environ.get("CI"):
+            pytest.skip(f"needs {module}", allow_module_level=True)
+        raise

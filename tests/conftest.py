@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +16,11 @@ import pytest
 from absent import absent
 from reconstruction import ASC
 
-from hpcsim.data import DATASETS
+from hpcsim.data.public import DATASETS
 
 HERE = Path(__file__).parent
+#: Why the tests on public data are skipped; with it and all else there, these are the only ones.
+NEEDS_DATA = "need the public data of Bernaerts et al. 2025 (HPCSIM_DATA names the folder above bernaerts2025)"
 
 # a shell that starts pytest in the background has Ctrl-C ignored, and what tests start would inherit that
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -48,7 +52,7 @@ def reconstruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def command():
     """Run the ``hpcsim`` command as a user does; returns the finished process."""
 
-    def run(*arguments: object, timeout: float = 120, **more: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, timeout: float = 900, **more: object) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "hpcsim", *map(str, arguments)]
         environment = {**os.environ, "COLUMNS": "200"}
         return subprocess.run(line, capture_output=True, text=True, timeout=timeout, env=environment, **more)
@@ -56,11 +60,33 @@ def command():
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bernaerts_data() -> Path:
     """Public data of Bernaerts et al. 2025, in the folder that HPCSIM_DATA names."""
     folder = os.environ.get("HPCSIM_DATA", "")
+    if not folder:
+        pytest.skip(NEEDS_DATA)
     place = Path(folder) / "bernaerts2025"
-    if not folder or not place.is_dir():
-        absent("set HPCSIM_DATA to the folder of the public data, which holds bernaerts2025")
+    if not place.is_dir():
+        absent(f"HPCSIM_DATA is {folder}, where no bernaerts2025 is")
     return place
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on public data have the marker ``data``."""
+    for item in items:
+        if "bernaerts_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say in one line at the end how many tests were skipped, and why."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        # a report tells file, line, and "Skipped: why"
+        reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+        told = "; ".join(f"{n} {why}" for why, n in reasons.most_common())
+        terminalreporter.write_line(f"skipped {len(skipped)}: {told}")

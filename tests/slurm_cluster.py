@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from absent import absent
 
-from hpcsim.slurm_cluster import Cluster, missing
+from hpcsim.cli.slurm_cluster import Cluster, missing
 
 _RUNNING: list[Cluster] = []
 

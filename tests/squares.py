@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hpcsim import Study
-from hpcsim.collector.table import Table
-from hpcsim.directory import StudyDirectory
+from hpcsim.collector.format.table import Table
+from hpcsim.study.directory import StudyDirectory
 
 STUDY = '[study]\nname = "s"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, %d, %d] }\n[fixed]\nseconds = %g\n'
 

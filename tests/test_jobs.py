@@ -7,18 +7,19 @@ import subprocess
 from pathlib import Path
 
 import hpcsim
-from hpcsim.collector.table import Table
-from hpcsim.scheduler.place import Part, Place
+from hpcsim.collector.format.table import Table
+from hpcsim.scheduler.gather import gather
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.script import array_script
-from hpcsim.scheduler.site import Settings, Site
-from hpcsim.scheduler.submission import write_tasks
-from hpcsim.scheduler.sweep import gather, prepare
+from hpcsim.scheduler.prepare import prepare
+from hpcsim.scheduler.queue.paths import ArraySpec, SubmissionPaths
+from hpcsim.scheduler.queue.script import array_script
+from hpcsim.scheduler.site.site import Settings, Site
+from hpcsim.scheduler.slurm.submission import write_tasks
 
 STUDY = '[study]\nname = "s"\nmodel = "toys:noop"\n[space]\na = { linspace = [0, 1, 20] }\n'
 
 
-def run_element(place: Place, part: Part, element: int) -> subprocess.CompletedProcess[str]:
+def run_element(place: SubmissionPaths, part: ArraySpec, element: int) -> subprocess.CompletedProcess[str]:
     """One element of an array, without Slurm."""
     text = array_script(place, part, Settings(Site(name="s")))
     environment = {**os.environ, "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(element)}
@@ -30,9 +31,9 @@ def test_an_array_element_runs_its_slice(tmp_path):
     study = hpcsim.Study.load("s.toml")
     directory = study.directory()
     prepare(study, directory)
-    place = Place("s", directory.path.resolve(), 1, Path.cwd())
+    place = SubmissionPaths("s", directory.path.resolve(), 1, Path.cwd())
     write_tasks(place.tasks, [(0, 5), (5, 10), (10, 13), (13, 20)])
-    done = run_element(place, Part(2, 2), 1)
+    done = run_element(place, ArraySpec(2, 2), 1)
     assert done.returncode == 0, done.stderr
     gather(study, directory)
     with Table(directory.results) as table:
@@ -46,9 +47,9 @@ def test_an_element_without_a_task_says_so(tmp_path):
     study = hpcsim.Study.load("s.toml")
     directory = study.directory()
     prepare(study, directory)
-    place = Place("s", directory.path.resolve(), 1, Path.cwd())
-    gone = run_element(place, Part(0, 9), 8)
+    place = SubmissionPaths("s", directory.path.resolve(), 1, Path.cwd())
+    gone = run_element(place, ArraySpec(0, 9), 8)
     assert gone.returncode == 3 and "hpcsim resume" in gone.stderr
     write_tasks(place.tasks, [(0, 5)])
-    more = run_element(place, Part(0, 9), 8)
+    more = run_element(place, ArraySpec(0, 9), 8)
     assert more.returncode == 2 and "has 1 tasks, and none with the number 8" in more.stderr

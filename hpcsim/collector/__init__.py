@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hpcsim.collector.collect import CollectReport, collect
+from hpcsim.collector.format.ragged import Ragged
+from hpcsim.collector.format.schema import CRASHED, FAILED, OK, STATUSES, TIMEOUT, Schema, blank_rows
+from hpcsim.collector.format.table import Table, finished
 from hpcsim.collector.intake import SetAside
-from hpcsim.collector.ragged import Ragged
 from hpcsim.collector.results import Results, open_results
-from hpcsim.collector.schema import CRASHED, FAILED, OK, STATUSES, TIMEOUT, Schema, blank_rows
 from hpcsim.collector.shard import ShardInfo, ShardWriter, merge, shard_files, verify
-from hpcsim.collector.table import Table, finished
 
 __all__ = [
     "CRASHED",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import h5py
 import numpy as np
 
-from hpcsim.collector.column import POINT
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.column import POINT
+from hpcsim.collector.format.runs import runs
+from hpcsim.collector.format.table import Table
 
 _PIECE = 2**18
+#: Bytes of ragged values that wait in memory with their rows; where there are more, they go to the file at once.
+_HELD_BYTES = 2**24
 _NONE = np.empty(0, np.int64)
+_NO_FILL: Mapping[str, int] = {}
 
 
 class Appender:
@@ -17,6 +23,7 @@ class Appender:
 
     A chunk can only be moved to a multiple of its own size. So whole blocks go to the next such place as
     they are, and all other rows wait in memory (less than two blocks) until they fill a block or all is done.
+    Their ragged values may be large: those are written before their rows, and then all rows that come later wait behind them.
 
     Parameters
     ----------
@@ -41,9 +48,18 @@ class Appender:
         self._position = rows - rows % self._block
         self._waiting = rows - self._position
         self._tail = {name: [column[self._position : rows]] for name, column in self._columns.items()}
-        self._ends = {dim: len(self._file[dim]) - int(self._tail[n][0].sum()) for dim, n in self._counts.items()}
+        self._ends = {dim: len(self._file[dim]) for dim in self._counts}
+        waiting = {dim: int(self._tail[name][0].sum()) for dim, name in self._counts.items()}
+        self._held = self._bytes(waiting)
+        self._written_ahead = self._held > _HELD_BYTES
+        if not self._written_ahead:
+            self._ends = {dim: end - waiting[dim] for dim, end in self._ends.items()}
         for name, (values, dim) in self._ragged.items():
             self._tail[name] = [values[self._ends[dim] :]]
+
+    def _bytes(self, lengths: Mapping[str, int]) -> int:
+        """Bytes of so many values along each ragged dimension."""
+        return sum(lengths[dim] * values.dtype.itemsize for values, dim in self._ragged.values())
 
     @property
     def rows(self) -> int:
@@ -57,7 +73,7 @@ class Appender:
             self._resize_ragged(dim, 0)
         self._clear(0)
 
-    def add(self, table: Table, drop: np.ndarray = _NONE) -> int:
+    def add(self, table: Table, drop: np.ndarray = _NONE, fill: Mapping[str, int] = _NO_FILL) -> int:
         """Add the rows of a table of the same schema.
 
         Parameters
@@ -65,6 +81,8 @@ class Appender:
         table : Table
         drop : ndarray of int64
             Rows to leave out, in ascending order.
+        fill : mapping of str to int
+            Values of columns that the table does not have.
 
         Returns
         -------
@@ -76,9 +94,9 @@ class Appender:
         touched = np.unique(drop[drop < whole] // self._block) * self._block
         start = 0
         for block in [*touched.tolist(), whole]:
-            self._move(table, start, block)
+            self._move(table, start, block, fill)
             start = min(block + self._block, rows)
-            self._hold(table, block, start, drop)
+            self._hold(table, block, start, drop, fill)
         return rows - len(drop)
 
     def finish(self) -> int:
@@ -89,16 +107,25 @@ class Appender:
             self._resize_ragged(dim, end)
         return self._position
 
-    def _move(self, table: Table, start: int, stop: int) -> None:
-        """Move whole blocks without decompressing them."""
+    def _move(self, table: Table, start: int, stop: int, fill: Mapping[str, int]) -> None:
+        """Move whole blocks without decompressing them, where no values stand in the file before their rows."""
+        while self._written_ahead and start < stop:
+            self._hold(table, start, start + self._block, _NONE, fill)
+            start += self._block
         if start >= stop:
             return
         shift = self._position - start
+        others = self._packed_otherwise(table, fill)
         self._resize(self._position + stop - start)
         for name, column in self._columns.items():
-            if 0 in column.shape[1:]:
+            if name in fill:
+                column[self._position : self._position + stop - start] = fill[name]
+            if name in fill or 0 in column.shape[1:]:
                 continue
-            source, target = table.file[name].id, column.id
+            if name in others:
+                column[self._position : self._position + stop - start] = table.read(name, slice(start, stop))
+                continue
+            source, target = table.member(name).id, column.id
             rest = (0,) * (column.ndim - 1)
             for row in range(start, stop, self._block):
                 mask, chunk = source.read_direct_chunk((row, *rest))
@@ -107,6 +134,11 @@ class Appender:
         for dim in self._counts:
             self._copy_ragged(table, dim, *table.extent(dim, start, stop))
 
+    def _packed_otherwise(self, table: Table, fill: Mapping[str, int]) -> set[str]:
+        """Columns whose blocks must be unpacked and packed again: another version wrote them with other filters."""
+        names = [name for name in self._columns if name not in fill]
+        return {name for name in names if _filters(self._columns[name]) != _filters(table.member(name))}
+
     def _copy_ragged(self, table: Table, dim: str, first: int, last: int) -> None:
         end = self._ends[dim]
         self._resize_ragged(dim, end + last - first)
@@ -114,47 +146,74 @@ class Appender:
             if its == dim:
                 for start in range(first, last, _PIECE):
                     stop = min(start + _PIECE, last)
-                    target[end + start - first : end + stop - first] = table.file[name][start:stop]
+                    target[end + start - first : end + stop - first] = table.read(name, slice(start, stop))
         self._ends[dim] = end + last - first
 
-    def _hold(self, table: Table, start: int, stop: int, drop: np.ndarray) -> None:
+    def _hold(self, table: Table, start: int, stop: int, drop: np.ndarray, fill: Mapping[str, int]) -> None:
         """Keep rows in memory, and write them when they fill a block."""
         if start >= stop:
             return
         keep = np.ones(stop - start, bool)
         keep[drop[(drop >= start) & (drop < stop)] - start] = False
-        for name in self._columns:
-            self._tail[name].append(table.file[name][start:stop][keep])
-        for dim, counts_name in self._counts.items():
-            first, last = table.extent(dim, start, stop)
-            kept = np.repeat(keep, table.file[counts_name][start:stop])
-            for name, (_, its) in self._ragged.items():
-                if its == dim:
-                    self._tail[name].append(table.file[name][first:last][kept])
+        self._hold_ragged(table, start, stop, keep)
+        for name, column in self._columns.items():
+            rows = np.full(stop - start, fill[name], column.dtype) if name in fill else table.read(name, slice(start, stop))
+            self._tail[name].append(rows[keep])
         self._waiting += int(keep.sum())
         if self._waiting >= self._block:
             self._write_tail(self._block)
 
+    def _hold_ragged(self, table: Table, start: int, stop: int, keep: np.ndarray) -> None:
+        """Keep ragged values in memory while they are few, or else write them."""
+        extents = {dim: table.extent(dim, start, stop) for dim in self._counts}
+        self._held += self._bytes({dim: last - first for dim, (first, last) in extents.items()})
+        if self._written_ahead or self._held > _HELD_BYTES:
+            self._write_ahead()
+            for first, last in runs(keep):
+                for dim in self._counts:
+                    self._copy_ragged(table, dim, *table.extent(dim, start + first, start + last))
+            return
+        for dim, counts_name in self._counts.items():
+            kept = np.repeat(keep, table.read(counts_name, slice(start, stop)))
+            for name, (_, its) in self._ragged.items():
+                if its == dim:
+                    self._tail[name].append(table.read(name, slice(*extents[dim]))[kept])
+
+    def _write_ahead(self) -> None:
+        """Write the ragged values of the waiting rows before the rows themselves."""
+        if self._written_ahead:
+            return
+        self._write_ragged({dim: sum(int(part.sum()) for part in self._tail[name]) for dim, name in self._counts.items()})
+        self._written_ahead = True
+
     def _write_tail(self, rows: int) -> None:
         """Write the first of the waiting rows."""
         self._resize(self._position + rows)
-        joined = {name: np.concatenate(parts) for name, parts in self._tail.items()}
+        joined = {name: np.concatenate(self._tail[name]) for name in self._columns}
+        if not self._written_ahead:
+            self._write_ragged({dim: int(joined[name][:rows].sum()) for dim, name in self._counts.items()})
         for name, column in self._columns.items():
             if rows and column.size:
                 column[self._position : self._position + rows] = joined[name][:rows]
             self._tail[name] = [joined[name][rows:]]
-        for dim, counts_name in self._counts.items():
-            size = int(joined[counts_name][:rows].sum())
+        self._position += rows
+        self._waiting -= rows
+        self._written_ahead = self._written_ahead and self._waiting > 0
+        if not self._written_ahead:
+            self._held = sum(part.nbytes for name in self._ragged for part in self._tail[name])
+
+    def _write_ragged(self, sizes: Mapping[str, int]) -> None:
+        """Write the first of the waiting values along each ragged dimension."""
+        for dim, size in sizes.items():
             end = self._ends[dim]
             self._resize_ragged(dim, end + size)
             for name, (values, its) in self._ragged.items():
                 if its == dim:
+                    joined = np.concatenate(self._tail[name])
                     if size:
-                        values[end : end + size] = joined[name][:size]
-                    self._tail[name] = [joined[name][size:]]
+                        values[end : end + size] = joined[:size]
+                    self._tail[name] = [joined[size:]]
             self._ends[dim] = end + size
-        self._position += rows
-        self._waiting -= rows
 
     def _resize(self, rows: int) -> None:
         for column in (self._file[POINT], *self._columns.values()):
@@ -165,3 +224,9 @@ class Appender:
         for values, its in self._ragged.values():
             if its == dim:
                 values.resize(size, axis=0)
+
+
+def _filters(dataset: h5py.Dataset) -> list[tuple]:
+    """How the blocks of a dataset are packed."""
+    made = dataset.id.get_create_plist()
+    return [made.get_filter(i)[:3] for i in range(made.get_nfilters())]

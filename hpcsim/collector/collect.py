@@ -10,21 +10,27 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from hpcsim.collector.appender import Appender
+from hpcsim.collector.arrange import BY_ID, Wanted, arrangement, rearrange
 from hpcsim.collector.duplicates import Drops, find_duplicates
+from hpcsim.collector.format.recipes import add_column, add_recipes, recipe_number
+from hpcsim.collector.format.schema import ORDER, PROVENANCE, RECIPE, RESULTS_FORMAT
+from hpcsim.collector.format.soundness import CHECKSUM, provenance_checksum
+from hpcsim.collector.format.storage import copy, modified, reserve, storage, storage_error
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.intake import SetAside, fitting, set_aside, verified
-from hpcsim.collector.schema import PROVENANCE, RESULTS_FORMAT
 from hpcsim.collector.shard import ShardInfo, shard_files
-from hpcsim.collector.storage import copy, modified, publish, reserve, storage, storage_error
-from hpcsim.collector.table import Table
-from hpcsim.errors import HpcsimError, StorageError
+from hpcsim.errors import BusyError, StorageError
+from hpcsim.files import publish
+from hpcsim.lock import hold
 
 RESULTS = "results.h5"
 SHARDS = "shards"
@@ -73,6 +79,8 @@ def collect(
     client: Any = None,
     provenance: Mapping[str, str] | None = None,
     complete: str = "",
+    recipes: Sequence[str] = (),
+    wanted: Wanted | None = None,
     threshold: float = 0.25,
     wait: float = 10.0,
 ) -> CollectReport:
@@ -92,6 +100,14 @@ def collect(
     complete : str
         A digest that is written into the results when they hold everything; implies `final`. It is not written
         when a shard had to be set aside.
+    recipes : sequence of str
+        Fingerprints of all recipes whose points the results may hold, always in the same order, the study's own last unless
+        it was an earlier one. Where rows come from several, the column ``recipe`` says which made which. Without it: that of
+        the results.
+    wanted : Wanted, optional
+        What the results are to hold: rows stand in the order of the design, and `complete` follows from a look at the rows;
+        without it rows stand in the order of their ids. A collection that is
+        not final only adds rows at the end.
     threshold : float
         The results are copied each time, so a collection that is not final waits until the shards have this
         fraction of the bytes of the results.
@@ -107,6 +123,8 @@ def collect(
     StorageError
         If another collector is at work, the disk is full, or the results cannot be read or written. The results
         are as they were, and so are the shards.
+    DirectoryError
+        If the results are of another recipe than the one that is wanted.
     """
     directory = Path(directory)
     with _alone(directory, wait):
@@ -117,7 +135,7 @@ def collect(
         if not (final or complete) and sum(shards.values()) < threshold * old:
             return replace(report, rows_total=_rows(report.path), bytes=old, waiting=sum(shards.values()))
         infos, damaged = verified(list(shards), client)
-        infos, refused = fitting(infos, report.path)
+        infos, refused = fitting(infos, report.path, recipes)
         report = replace(
             report,
             damaged=tuple(set_aside(path, "damaged", reason) for path, reason in damaged),
@@ -126,13 +144,54 @@ def collect(
         with storage(report.path):
             # what was set aside is missing, whatever the caller counted before
             whole = "" if damaged or refused else complete
-            return _renew(report, infos, dict(provenance or {}), whole)
+            arranging = _Arranging(wanted, whole, final or bool(complete))
+            return _renew(report, infos, dict(provenance or {}), arranging, recipes)
 
 
-def _renew(report: CollectReport, infos: Sequence[ShardInfo], provenance: Mapping[str, str], complete: str) -> CollectReport:
+@dataclass(frozen=True)
+class _Arranging:
+    """What is done after the last new row: at the end of a collection that is final, rows are put into their order."""
+
+    wanted: Wanted | None
+    complete: str
+    final: bool
+
+    @property
+    def order(self) -> str:
+        """What the results say about the order of their rows."""
+        if not self.final:
+            return ""
+        return self.wanted.order if self.wanted else BY_ID
+
+    def lacks(self, path: Path) -> bool:
+        """Whether results without new rows have something to be done."""
+        if not self.final or not path.exists():
+            return False
+        with Table(path) as table:
+            order, complete, rows = table.attrs.get(ORDER), table.attrs.get("complete"), len(table)
+        wanted = self.wanted.complete if self.wanted and rows >= self.wanted.total else self.complete
+        return order != self.order or (bool(wanted) and complete != wanted)
+
+    def apply(self, path: Path) -> str:
+        """Put the rows into their order; returns what the results say when they hold everything."""
+        if not self.final:
+            return self.complete
+        with Table(path) as table:
+            order, whole = arrangement(table, self.wanted)
+        rearrange(path, order)
+        return self.wanted.complete if self.wanted and whole else self.complete
+
+
+def _renew(
+    report: CollectReport,
+    infos: Sequence[ShardInfo],
+    provenance: Mapping[str, str],
+    arranging: _Arranging,
+    recipes: Sequence[str],
+) -> CollectReport:
     """Write new results, and remove the shards that they hold."""
     path = report.path
-    if not infos and not (complete and path.exists() and _lacks(path, complete)):
+    if not infos and not arranging.lacks(path):
         return replace(report, rows_total=_rows(path), bytes=_size(path))
     temporary = path.with_name(f".results.{secrets.token_hex(4)}.tmp")
     try:
@@ -142,9 +201,11 @@ def _renew(report: CollectReport, infos: Sequence[ShardInfo], provenance: Mappin
         copy(start, temporary)
         if start != path:
             _edit(temporary, lambda file: Appender(file).truncate())
+        _edit(temporary, lambda file: add_recipes(file, recipes, (info.fingerprint for info in infos)))
         for group in _groups(infos):
-            report = _append(report, group, temporary, done)
-        _edit(temporary, lambda file: _sign(file, provenance, complete))
+            report = _append(report, group, temporary, done, recipes)
+        complete = arranging.apply(temporary)
+        _edit(temporary, lambda file: _sign(file, provenance, complete, arranging.order))
         publish(temporary, path)
     finally:
         with suppress(OSError):
@@ -154,7 +215,9 @@ def _renew(report: CollectReport, infos: Sequence[ShardInfo], provenance: Mappin
     return replace(report, shards=len(done), bytes=_size(path))
 
 
-def _append(report: CollectReport, group: Sequence[ShardInfo], temporary: Path, done: list[Path]) -> CollectReport:
+def _append(
+    report: CollectReport, group: Sequence[ShardInfo], temporary: Path, done: list[Path], recipes: Sequence[str]
+) -> CollectReport:
     with Table(temporary) as table:
         before = len(table)
         drops = find_duplicates(table, [info.path for info in group])
@@ -168,7 +231,8 @@ def _append(report: CollectReport, group: Sequence[ShardInfo], temporary: Path, 
         for info in group:
             # a task may have merged its shards meanwhile: their rows are in a newer one
             with suppress(FileNotFoundError), Table(info.path) as shard:
-                appender.add(shard, drops.new[info.path])
+                fill = {RECIPE: recipe_number(recipes, info.fingerprint)} if RECIPE in file else {}
+                appender.add(shard, drops.new[info.path], fill)
                 done.append(info.path)
         return appender.finish()
 
@@ -191,6 +255,8 @@ def _rebuild(temporary: Path, pattern: Path, drops: Drops) -> None:
         with Table(temporary) as table:
 
             def fill(file: h5py.File) -> None:
+                if RECIPE in table.file:
+                    add_column(file, table.file[RECIPE])
                 appender = Appender(file)
                 appender.truncate()
                 appender.add(table, drops.old)
@@ -200,6 +266,7 @@ def _rebuild(temporary: Path, pattern: Path, drops: Drops) -> None:
                     table.file.copy(PROVENANCE, file)
 
             _edit(target, fill)
+        # both names are this process's own: `temporary` is published at the end
         target.replace(temporary)
     finally:
         target.unlink(missing_ok=True)
@@ -210,19 +277,16 @@ def _edit(path: Path, change: Callable[[h5py.File], Any]) -> Any:
         return change(file)
 
 
-def _sign(file: h5py.File, provenance: Mapping[str, str], complete: str) -> None:
+def _sign(file: h5py.File, provenance: Mapping[str, str], complete: str, order: str) -> None:
     file.attrs["format"] = RESULTS_FORMAT
+    file.attrs[ORDER] = order
     file.attrs["complete"] = complete or file.attrs.get("complete", "")
     group = file.require_group(PROVENANCE)
     for key, value in provenance.items():
         if key in group:
             del group[key]
         group.create_dataset(key, data=value, dtype=h5py.string_dtype())
-
-
-def _lacks(path: Path, complete: str) -> bool:
-    with Table(path) as table:
-        return complete != table.attrs.get("complete")
+    file.attrs[CHECKSUM] = np.uint32(provenance_checksum(file))
 
 
 def _groups(infos: Sequence[ShardInfo]) -> Iterator[list[ShardInfo]]:
@@ -239,21 +303,33 @@ def _groups(infos: Sequence[ShardInfo]) -> Iterator[list[ShardInfo]]:
 @contextmanager
 def _alone(directory: Path, wait: float) -> Iterator[None]:
     """Only one collector works on a study at a time."""
+    until = time.monotonic() + wait
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold(directory / ".collect.run", "a collector", wait))
+            stack.enter_context(_kernel_lock(directory / ".collect.lock", until - time.monotonic()))
+        except BusyError as error:
+            raise StorageError(
+                f"{directory}: another collector has been at work for {wait:g} s: {error.holder}; wait for it, or end it"
+            ) from error
+        yield
+
+
+@contextmanager
+def _kernel_lock(lock: Path, wait: float) -> Iterator[None]:
+    """What earlier versions hold, and other programs may; nothing where the file system has no such locks."""
     from filelock import FileLock, Timeout
 
-    lock = directory / ".collect.lock"
-    try:
-        with FileLock(lock, timeout=wait):
-            yield
-    except Timeout as error:
-        raise StorageError(
-            f"{directory}: another collector has been at work for {wait:g} s (it holds {lock.name}); "
-            "wait for it, or end that process"
-        ) from error
-    except HpcsimError:
-        raise
-    except OSError as error:
-        raise storage_error(error, lock.name, directory) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(lock, timeout=max(0.0, wait)))
+        except Timeout:
+            raise BusyError(f"{lock} is held", f"a process that holds {lock.name}") from None
+        except NotImplementedError:
+            pass
+        except OSError as error:
+            raise storage_error(error, lock.name, lock.parent) from error
+        yield
 
 
 def _tidy(directory: Path) -> None:

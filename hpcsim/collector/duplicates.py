@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcsim.collector.ids import Ids
-from hpcsim.collector.schema import OK
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.ids import Ids
+from hpcsim.collector.format.schema import OK
+from hpcsim.collector.format.table import Table
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def find_duplicates(table: Table, paths: Sequence[Path]) -> Drops:
         rows = np.flatnonzero(first >= 0)
         if not len(rows):
             continue
-        status = table.file["status"][start : start + len(present)][rows]
+        status = table.read("status", slice(start, start + len(present)))[rows]
         new = winner[first[rows]]
         better = (status != OK) & ok[new]
         keep[new[~better]] = False
@@ -61,7 +61,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[int], np.ndarray, np.ndarray]:
         try:
             with Table(path) as shard:
                 ids.append(shard.ids())
-                ok.append(shard.file["status"][:] == OK)
+                ok.append(shard.read("status") == OK)
         except FileNotFoundError:
             ids.append(ids[0])
             ok.append(ok[0])

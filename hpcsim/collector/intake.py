@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpcsim.collector.format.inspection import inspect, structure
+from hpcsim.collector.format.storage import modified, storage, storage_error
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import ShardInfo, verify
-from hpcsim.collector.storage import modified, storage, storage_error
-from hpcsim.collector.table import Table
-from hpcsim.errors import ShardError
+from hpcsim.errors import DirectoryError, ShardError
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ def verified(paths: Sequence[Path], client: Any = None) -> tuple[list[ShardInfo]
     """
     from dask.base import compute
     from dask.delayed import delayed
+    from dask.threaded import get
 
+    # by its function: to look for a scheduler by name, Dask loads all of distributed
     checks = [delayed(_check)(path) for path in paths]
-    found = client.gather(client.compute(checks)) if client else compute(*checks, scheduler="threads")
+    found = client.gather(client.compute(checks)) if client else compute(*checks, scheduler=get)
     infos = [info for info in found if isinstance(info, ShardInfo)]
     damaged = [(path, reason) for path, reason in zip(paths, found, strict=True) if isinstance(reason, str)]
     return infos, damaged
@@ -54,27 +57,67 @@ def _check(path: Path) -> ShardInfo | str | None:
         return str(error)
 
 
-def fitting(infos: Sequence[ShardInfo], results: Path) -> tuple[list[ShardInfo], list[tuple[Path, str]]]:
-    """Split shards in those that belong to the results (or to the newest shard), and the others with a reason."""
-    if not infos:
+def fitting(
+    infos: Sequence[ShardInfo], results: Path, recipes: Sequence[str] = ()
+) -> tuple[list[ShardInfo], list[tuple[Path, str]]]:
+    """Split shards in those that belong to the results, and the others with a reason.
+
+    Parameters
+    ----------
+    infos : sequence of ShardInfo
+    results : Path
+    recipes : sequence of str
+        Fingerprints of the recipes whose points count. Without it that of the results counts, or that of the newest shard.
+
+    Raises
+    ------
+    DirectoryError
+        If the results are of another recipe.
+    """
+    if not infos and not results.exists():
         return [], []
-    if results.exists():
-        with storage(results), Table(results) as table:
-            fingerprint, digest = str(table.attrs["fingerprint"]), str(table.attrs["schema"])
-    else:
-        newest = max(infos, key=lambda info: (modified(info.path), info.path.name))
-        fingerprint, digest = newest.fingerprint, newest.schema_digest
+    fingerprints, digest, built = _asked(infos, results, recipes)
     good, others = [], []
     for info in infos:
-        if info.fingerprint != fingerprint:
-            what = f"was made by other code (fingerprint {info.fingerprint}, the results have {fingerprint})"
-        elif info.schema_digest != digest:
-            what = "has other outputs, parameters or coordinates than the results"
+        if info.fingerprint not in fingerprints:
+            whose = "this study has" if recipes else "the results have"
+            what = f"was made by another recipe (fingerprint {info.fingerprint}, {whose} {fingerprints[-1]}); it is not used"
+        elif (info.schema_digest, info.structure) != (digest, built):
+            what = f"has other outputs, parameters or coordinates than the results; run it elsewhere, or move {results} away"
         else:
             good.append(info)
             continue
-        others.append((info.path, f"{info.path.name}: {what}; run it in another directory, or move {results} away"))
+        others.append((info.path, f"{info.path.name}: {what}"))
     return good, others
+
+
+def _asked(infos: Sequence[ShardInfo], results: Path, recipes: Sequence[str]) -> tuple[Sequence[str], str, tuple[Any, ...]]:
+    """Fingerprints that shards may have, and the schema and structure that they must have."""
+    if results.exists():
+        if recipes:
+            check_recipe(results, recipes)
+        with storage(results), Table(results) as table:
+            return recipes or [str(table.attrs["fingerprint"])], str(table.attrs["schema"]), structure(inspect(table))
+    own = [info for info in infos if not recipes or info.fingerprint in recipes]
+    newest = max(own or infos, key=lambda info: (modified(info.path), info.path.name))
+    return recipes or [newest.fingerprint], newest.schema_digest, newest.structure
+
+
+def check_recipe(results: Path, recipes: Sequence[str]) -> None:
+    """Look whether results are of one of some recipes, before anything is added to them.
+
+    Raises
+    ------
+    DirectoryError
+        If they are of another one.
+    """
+    with storage(results), Table(results) as table:
+        fingerprint = str(table.attrs["fingerprint"])
+    if fingerprint not in recipes:
+        raise DirectoryError(
+            f"{results} holds points of another recipe (fingerprint {fingerprint}) than this study's ({recipes[-1]}); "
+            "move the file away, and `hpcsim run` simulates its points again"
+        )
 
 
 def set_aside(path: Path, folder: str, reason: str) -> SetAside:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from hpcsim.collector.collect import RESULTS, SHARDS
-from hpcsim.collector.ragged import Ragged
-from hpcsim.collector.schema import OK, PROVENANCE, STATUSES
+from hpcsim.collector.format.inspection import inspect
+from hpcsim.collector.format.ragged import Ragged
+from hpcsim.collector.format.schema import OK, PROVENANCE, STATUSES
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import shard_files
-from hpcsim.collector.table import Table
-from hpcsim.errors import ResultsError, nearest
+from hpcsim.errors import PluginError, ResultsError, nearest
+from hpcsim.plugin import not_installed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 class Results:
     """What a study gave. Use it in a ``with`` statement, or close it.
 
-    Rows stand in the order of the file in all but `features`, `theta` and `torch`, which hold the points that
-    succeeded, sorted by id.
+    Rows stand in the order of the file everywhere, which is that of the design once a command has come to its end, whatever
+    the order of arrival; points that the design no longer has come after it. `features`, `theta` and `torch` leave out
+    those that did not succeed.
 
     Parameters
     ----------
@@ -45,9 +48,9 @@ class Results:
     def __init__(self, path: Path | str) -> None:
         self.path = _find(Path(path))
         try:
-            self.table = Table(self.path)
-        except OSError as error:
-            raise ResultsError(f"{self.path}: cannot be read: {error}; is it a file of hpcsim, and whole?") from error
+            self.table = inspect(Table(self.path))
+        except FileNotFoundError as error:
+            raise ResultsError(f"{self.path}: cannot be read: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -74,15 +77,17 @@ class Results:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """Everything as an xarray Dataset; values are read when they are used."""
+        """Everything as an xarray Dataset whose coordinates are the parameters; values are read when they are used."""
         import xarray as xr
 
         try:
-            return xr.open_dataset(self.path, engine="h5netcdf")
+            opened = xr.open_dataset(self.path, engine="h5netcdf")
         except FileNotFoundError:
             raise
         except OSError:  # as in Table: where files cannot be locked
-            return xr.open_dataset(self.path, engine="h5netcdf", driver_kwds={"locking": False})
+            opened = xr.open_dataset(self.path, engine="h5netcdf", driver_kwds={"locking": False})
+        # older files do not say it themselves
+        return opened.set_coords(["id", "replicate", *self.table.names("parameter")])
 
     @property
     def outputs(self) -> xr.Dataset:
@@ -135,6 +140,19 @@ class Results:
         versions: dict[str, Any] = json.loads(self.provenance.get("versions", "{}"))
         return versions
 
+    @property
+    def recipes(self) -> list[dict[str, Any]]:
+        """Recipes that made the rows, with the source of the user's own code, by the numbers in ``records["recipe"]``.
+
+        Where all rows come from one recipe there is no such column, and this holds that one.
+        """
+        if "recipes" in self.provenance:
+            several: list[dict[str, Any]] = json.loads(self.provenance["recipes"])
+            return several
+        source = json.loads(self.provenance.get("source", "{}"))
+        recipe = self.study.get("recipe", {})
+        return [{"fingerprint": str(self.table.attrs.get("fingerprint", "")), "recipe": recipe, "source": source}]
+
     def ragged(self, name: str) -> Ragged:
         """A ragged output: ``[i]`` is the array of point `i`.
 
@@ -146,7 +164,7 @@ class Results:
         return Ragged(self.table, self._known("output", name))
 
     def features(self, outputs: Sequence[str] | None = None) -> pd.DataFrame:
-        """Outputs as named columns: a row for each point that succeeded, sorted by id.
+        """Outputs as named columns: a row for each point that succeeded, in the order of the file.
 
         Parameters
         ----------
@@ -170,7 +188,7 @@ class Results:
                     f'the output "{name}" {what}: it has no columns; make features of it with a stage, '
                     f"or use one of: {', '.join(self._tabular()) or 'none'}"
                 )
-            values = self._rows(name, self._ok)
+            values = self.rows(name, self._ok)
             if output.dims:
                 labels = self.table.coordinate(output.dims[0]).values.tolist()
                 columns.update({f"{name}.{label}": values[:, i] for i, label in enumerate(labels)})
@@ -178,8 +196,72 @@ class Results:
                 columns[name] = values
         return pd.DataFrame(columns, index=self._index(self._ok))
 
+    def grid(self, outputs: Sequence[str] | None = None) -> xr.Dataset:
+        """Outputs of a grid as labelled arrays: ``results.grid().rate.sel(g=3).plot()``.
+
+        There is one dimension a parameter, and one of the replicates, before those of the output.
+        Parameters that go together (``zip``) share the dimension of the first of them; where values of this one repeat, the
+        dimension is numbered and has ``zip_`` before its name. Points that did not succeed or were not simulated yet are NaN;
+        `status` says which is which (``missing``), and `id` names the points.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            All that are not ragged without it.
+
+        Raises
+        ------
+        ResultsError
+            If the design is no grid, or an output was not kept or is ragged.
+        """
+        from hpcsim.collector.grid import gridded
+
+        layout = self.table.layout
+        names = [name for name, output in layout.outputs.items() if not output.ragged] if outputs is None else list(outputs)
+        for name in names:
+            if layout[self._known("output", name)].ragged:
+                raise ResultsError(f'the output "{name}" is ragged: it has no shape; use results.ragged("{name}")')
+        return gridded(self, names)
+
+    def point(self, point: int | str) -> xr.Dataset:
+        """Everything of one point: parameters as coordinates, and its outputs, ragged ones with their own lengths.
+
+        Parameters
+        ----------
+        point : int or str
+            Row, or id; the first digits of an id do.
+
+        Raises
+        ------
+        ResultsError
+            If there is no such point, or it did not succeed.
+        """
+        from hpcsim.collector.signals import find_row
+
+        row = find_row(self, point)
+        place: dict[str, int | slice] = {"point": row}
+        for dim in {*self.table.ragged_dims.values()}:
+            place[dim] = slice(*self.table.extent(dim, row, row + 1))
+        return self.dataset.isel(place).load()
+
+    def to_pandas(self, outputs: Sequence[str] | None = None) -> pd.DataFrame:
+        """A row a point, failed ones included: parameters, replicate, status, and outputs with names as columns.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            As of :meth:`features`, in whose columns failed points are NaN.
+
+        Raises
+        ------
+        ResultsError
+            As of :meth:`features`.
+        """
+        records = self.records[["replicate", "status"]]
+        return self.parameters.join(records).join(self.features(outputs))
+
     def theta(self, names: Sequence[str] | None = None) -> pd.DataFrame:
-        """Parameters of the points that succeeded, sorted by id, as rows that fit those of `features`.
+        """Parameters of the points that succeeded, as rows that fit those of `features`.
 
         Parameters
         ----------
@@ -205,14 +287,17 @@ class Results:
         Returns
         -------
         torch.utils.data.Dataset
-            Of the points that succeeded, sorted by id.
+            Of the points that succeeded, in the order of the file.
 
         Raises
         ------
         ResultsError
             If a name does not exist, or an output is ragged.
         """
-        from hpcsim.collector.stream import Stream
+        try:
+            from hpcsim.collector.stream import Stream
+        except ModuleNotFoundError:
+            raise PluginError(not_installed("results.torch", "torch", "sbi")) from None
 
         for name in outputs:
             if self.table.layout[self._known("output", name)].ragged:
@@ -221,6 +306,30 @@ class Results:
             if self.table.dataset(self._known("parameter", name)).dtype == "S1":
                 raise ResultsError(f'the parameter "{name}" is text, not a number')
         return Stream(self.path, self._ok, tuple(parameters), tuple(outputs))
+
+    def to_neo(self, point: int | str) -> Any:
+        """What a point recorded over time, as Neo has it: for Elephant, NIX files and viewers.
+
+        Parameters
+        ----------
+        point : int or str
+            Row, or id; the first digits of an id do.
+
+        Returns
+        -------
+        neo.Block
+            With one segment: an AnalogSignal an output over time, a SpikeTrain a cell, and the epochs.
+
+        Raises
+        ------
+        ResultsError
+            If there is no such point, it did not succeed, or nothing was recorded over time.
+        PluginError
+            If Neo is not installed.
+        """
+        from hpcsim.collector.neo_block import neo_block
+
+        return neo_block(self, point)
 
     def _known(self, role: str, name: str) -> str:
         if name not in self.table.names(role):
@@ -237,17 +346,23 @@ class Results:
 
     @cached_property
     def _ok(self) -> np.ndarray:
-        """Rows of the points that succeeded, sorted by id."""
-        rows = np.flatnonzero(self._status == OK)
-        return rows[np.argsort(self.table.ids()[rows])]
+        """Rows of the points that succeeded."""
+        return np.flatnonzero(self._status == OK)
 
     def _index(self, rows: np.ndarray) -> pd.Index:
         import pandas as pd
 
         return pd.Index(self.table.ids()[rows].astype(str), name="id")
 
-    def _rows(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Some rows of a column, in the order of `rows`; no more is held than is asked for."""
+    def rows(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Some rows of a column, in the order of `rows`; no more is held than is asked for.
+
+        Parameters
+        ----------
+        name : str
+            A record, a parameter, or an output that is not ragged.
+        rows : ndarray of int
+        """
         parts: list[np.ndarray] = []
         ascending = np.sort(rows)
         step = self.table.piece(name)
@@ -263,7 +378,7 @@ class Results:
 
         columns: dict[str, np.ndarray] = {}
         for name in names:
-            values = self._rows(name, rows)
+            values = self.rows(name, rows)
             if values.ndim == 1:
                 columns[name] = values
             else:

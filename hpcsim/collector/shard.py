@@ -14,11 +14,13 @@ import h5py
 import numpy as np
 
 from hpcsim.collector.appender import Appender
-from hpcsim.collector.column import POINT, gather
-from hpcsim.collector.schema import SHARD_FORMAT, Schema
-from hpcsim.collector.storage import checksum, copy, publish, reserve, storage_error, write
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.column import POINT, gather, pieces
+from hpcsim.collector.format.inspection import inspect, structure
+from hpcsim.collector.format.schema import SHARD_FORMAT, Schema
+from hpcsim.collector.format.storage import checksum, copy, reserve, storage_error, write
+from hpcsim.collector.format.table import Table
 from hpcsim.errors import ResultsError, ShardError
+from hpcsim.files import publish
 from hpcsim.outputs import Batch
 
 _GROWTH = 2**21
@@ -32,6 +34,7 @@ class ShardInfo:
     rows: int
     fingerprint: str
     schema_digest: str
+    structure: tuple[Any, ...] = ()
 
 
 class ShardWriter:
@@ -136,7 +139,8 @@ class ShardWriter:
         # made in memory: HDF5 does not survive a full disk, a plain write does
         memory: dict[str, Any] = {"driver": "core", "backing_store": False, "block_size": _GROWTH}
         # the columns are listed in the order of the schema
-        with h5py.File(f"{self.stem}.{self._token}", "w", track_order=True, **memory) as file:
+        # the headers of this format have checksums, and no mark that is left when a writer dies
+        with h5py.File(f"{self.stem}.{self._token}", "w", track_order=True, libver=("v108", "latest"), **memory) as file:
             self.schema.create(file, self.header)
             file[POINT].resize((self.rows,))
             self._fill_ragged(file)
@@ -144,7 +148,8 @@ class ShardWriter:
                 if column.leading == POINT and column.role != "count":
                     _extend(file[column.name], gather(self._held[column.name], column))
             file.flush()
-            return bytes(file.id.get_file_image())
+            image: bytes = file.id.get_file_image()
+            return image
 
     def _fill_ragged(self, file: h5py.File) -> None:
         for dim in self.schema.ragged:
@@ -157,7 +162,12 @@ class ShardWriter:
                 if counts is not None and not np.array_equal(counts, lengths):
                     raise ResultsError(f'output {column.name}: not as long as the others along "{dim}" in each point')
                 counts = lengths
-                _extend(file[column.name], gather(held, column))
+                # a piece at a time: a second copy of all would double the memory
+                file[column.name].resize((int(counts.sum()),))
+                place = 0
+                for piece in pieces(held, column):
+                    file[column.name][place : place + len(piece)] = piece
+                    place += len(piece)
             if counts is not None:
                 _extend(file[f"{dim}_count"], counts)
                 file[dim].resize((int(counts.sum()),))
@@ -171,7 +181,8 @@ def _extend(dataset: h5py.Dataset, values: np.ndarray) -> None:
 
 def shard_files(directory: Path) -> list[Path]:
     """The shards of a directory, sorted by name."""
-    return sorted(path for path in Path(directory).glob("*.h5") if not path.name.startswith("."))
+    # a pipe of that name would be waited for
+    return sorted(path for path in Path(directory).glob("*.h5") if not path.name.startswith(".") and path.is_file())
 
 
 def verify(path: Path) -> ShardInfo:
@@ -192,7 +203,8 @@ def verify(path: Path) -> ShardInfo:
         with Table(path) as table:
             if table.attrs["format"] != SHARD_FORMAT:
                 raise ShardError(f'{path}: the format is "{table.attrs["format"]}", expected {SHARD_FORMAT}')
-            return ShardInfo(path, len(table), str(table.attrs["fingerprint"]), str(table.attrs["schema"]))
+            fingerprint, digest = str(table.attrs["fingerprint"]), str(table.attrs["schema"])
+            return ShardInfo(path, len(table), fingerprint, digest, structure(inspect(table)))
     except (FileNotFoundError, ShardError):
         raise
     except (OSError, KeyError, RuntimeError, ResultsError) as error:
@@ -218,7 +230,7 @@ def merge(paths: Iterable[Path], directory: Path, stem: str) -> Path:
         If the new shard cannot be written.
     """
     infos = [verify(path) for path in paths]
-    if len({(info.fingerprint, info.schema_digest) for info in infos}) != 1:
+    if len({(info.fingerprint, info.schema_digest, info.structure) for info in infos}) != 1:
         what = "differ in their schema or in the code that made them" if infos else "none given"
         raise ShardError(f"cannot merge {len(infos)} shards into {stem}: {what}")
     token = secrets.token_hex(4)

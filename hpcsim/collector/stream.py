@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.table import Table
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 

@@ -18,7 +18,7 @@ class History:
     """Counts and their times; threads may share it.
 
     Tasks write shards about once a minute, so points arrive in heaps. The rate is taken between arrivals, not between
-    counts: the points of all heaps but the first, over the time from the first heap to the last.
+    counts: the points of all bursts but the first, over the time from the first burst to the last.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class History:
             (first, before), (last, done) = self._arrivals[0], self._arrivals[-1]
             if last - first < self._least:
                 return None
-            # a heap that is overdue counts
+            # a burst that is overdue counts
             late = now - last > 2 * self._gap()
             return (done - before) / (now - first if late else last - first)
 

@@ -6,9 +6,9 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpcsim.scheduler.executor import Listener
 from hpcsim.scheduler.plan import Plan
-from hpcsim.scheduler.sweep import Listener
-from hpcsim.study import Study
+from hpcsim.study.study import Study
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from hpcsim.dashboard.live import Live, Word
 from hpcsim.dashboard.points import Count, Points
 from hpcsim.dashboard.tasks import Queue, Tasks, of_sweep
 from hpcsim.dashboard.watch import Watch
-from hpcsim.directory import StudyDirectory
-from hpcsim.scheduler.runner import FLUSH_SECONDS
-from hpcsim.study import Study
+from hpcsim.scheduler.task.runner import FLUSH_SECONDS
+from hpcsim.study.directory import StudyDirectory
+from hpcsim.study.study import Study
 
 #: Seconds between two counts: at least, at most while somebody looks, and while nobody does.
 COUNT = (1.0, 10.0, 15.0)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpcsim.dashboard import chart, words
+from hpcsim.dashboard import chart, formatting
 from hpcsim.dashboard.monitor import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def title(progress: Progress) -> str:
     """Of the document: how much is done comes first, since a tab shows little."""
     if progress.count is None:
         return progress.study
-    return f"{words.percent(progress.count.done, progress.count.total)} {progress.study}"
+    return f"{formatting.percent(progress.count.done, progress.count.total)} {progress.study}"
 
 
 def state(progress: Progress) -> str:
@@ -125,11 +125,11 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "asset": lambda text: Markup(text),
-        "rate": words.rate,
-        "duration": words.duration,
-        "moment": words.moment,
-        "percent": words.percent,
-        "folder": words.folder,
+        "rate": formatting.rate,
+        "duration": formatting.duration,
+        "moment": formatting.moment,
+        "percent": formatting.percent,
+        "folder": formatting.folder,
         "number": lambda value: f"{value:,}",
     }
     environment.globals |= {"size": chart.SIZE, "zone": lambda at: time.strftime("%Z", time.localtime(at))}

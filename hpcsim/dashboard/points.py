@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hpcsim.dashboard.live import Live, Word
-from hpcsim.directory import StudyDirectory
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.tally import RowCounter, Tally
-from hpcsim.study import Study
+from hpcsim.scheduler.state.row_count import RowCount, RowCounter
+from hpcsim.study.directory import StudyDirectory
+from hpcsim.study.study import Study
 
 #: Reasons that are shown.
 _REASONS = 10
@@ -79,37 +79,41 @@ class Points:
     def __init__(self, study: Study, directory: StudyDirectory, live: Live | None = None, *, retry_failed: bool = False) -> None:
         self._study, self._directory, self._live, self._retry_failed = study, directory, live, retry_failed
         self._rows = RowCounter(directory)
-        self._total = len(study.design)
         self._surplus, self._seen = 0, -1
         self._failed: int | None = None
 
+    @property
+    def _total(self) -> int:
+        """Points of the design; that of a search grows."""
+        return len(self._study.design)
+
     def count(self) -> Count:
         """As it is now."""
-        tally = self._rows.tally()
+        count = self._rows.count()
         word = self._live.word if self._live is not None else Word()
         own = word.study == self._study.name
         if own and word.running is not None:
             # who starts tasks hears of points before they are in shards
             if self._failed is None:
-                self._failed = tally.failed
+                self._failed = count.failed
             before = 0 if self._retry_failed else self._failed
-            return self._counted(tally, word.before + word.done, before + word.failed)
-        self._failed = tally.failed
-        return self._counted(tally, self._finished(tally, word.before if own else None), tally.failed)
+            return self._counted(count, word.before + word.done, before + word.failed)
+        self._failed = count.failed
+        return self._counted(count, self._finished(count, word.before if own else None), count.failed)
 
-    def _finished(self, tally: Tally, planned: int | None) -> int:
-        if tally.complete == self._study.completeness and not self._retry_failed:
+    def _finished(self, count: RowCount, planned: int | None) -> int:
+        if count.complete == self._study.completeness and not self._retry_failed:
             return self._total
         if self._seen < 0 and planned is not None:
             # the sweep has just compared them
-            self._surplus = tally.rows - planned
-        elif tally.rows < self._seen or self._seen < 0:
-            self._surplus = tally.rows - plan(self._study, self._directory).done
-        self._seen = tally.rows
-        return tally.rows - self._surplus
+            self._surplus = count.rows - planned
+        elif count.rows < self._seen or self._seen < 0:
+            self._surplus = count.rows - plan(self._study, self._directory).done
+        self._seen = count.rows
+        return count.rows - self._surplus
 
-    def _counted(self, tally: Tally, done: int, failed: int) -> Count:
+    def _counted(self, count: RowCount, done: int, failed: int) -> Count:
         done = min(max(0, done), self._total)
-        common = tally.reasons.most_common(_REASONS)
+        common = count.reasons.most_common(_REASONS)
         failures = tuple(Failure(count, status, reason) for (status, reason), count in common)
-        return Count(self._total, done, min(failed, done), failures, tally.reasons.total(), len(tally.reasons) - len(common))
+        return Count(self._total, done, min(failed, done), failures, count.reasons.total(), len(count.reasons) - len(common))

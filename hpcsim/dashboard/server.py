@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from http import HTTPStatus
@@ -14,10 +15,8 @@ from typing import Any
 from hpcsim.dashboard import page
 from hpcsim.dashboard.monitor import Monitor
 from hpcsim.errors import HpcsimError
+from hpcsim.scheduler.pool.loopback import LOOPBACK, asks_here
 
-_LOOPBACK = "127.0.0.1"
-#: Names under which a browser may ask: a page of another host that resolves to this machine is turned away.
-_NAMES = {_LOOPBACK, "localhost", "[::1]"}
 #: Seconds between two requests of a page that is open, and some more.
 _POLL = 2.5
 #: The report carries its own style and pictures, and has no script.
@@ -43,10 +42,10 @@ class Server:
     def __init__(self, monitor: Monitor, port: int = 0) -> None:
         self.monitor = monitor
         try:
-            self._http = _Http((_LOOPBACK, port), _Handler)
+            self._http = _Http((LOOPBACK, port), _Handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise HpcsimError(f"port {port} of {_LOOPBACK} cannot be used: {reason}; give another with --port") from error
+            raise HpcsimError(f"port {port} of {LOOPBACK} cannot be used: {reason}; give another with --port") from error
         self._http.monitor = monitor
         self._thread = threading.Thread(target=self._http.serve_forever, name="hpcsim-dashboard", daemon=True)
 
@@ -58,12 +57,12 @@ class Server:
     @property
     def url(self) -> str:
         """The address of the page."""
-        return f"http://{_LOOPBACK}:{self.port}/"
+        return f"http://{LOOPBACK}:{self.port}/"
 
     @property
     def tunnel(self) -> str:
         """The command that brings the page to another machine."""
-        return f"ssh -L {self.port}:{_LOOPBACK}:{self.port} {socket.gethostname()}"
+        return f"ssh -L {self.port}:{LOOPBACK}:{self.port} {socket.gethostname()}"
 
     def start(self) -> None:
         """Begin to watch and to serve."""
@@ -96,6 +95,11 @@ class _Http(ThreadingHTTPServer):
     #: When a page asked last, on the monotonic clock.
     polled = float("-inf")
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away, and tell everything else."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     """Three fixed addresses; no part of a request reaches the file system."""
@@ -106,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a browser."""
-        if self.headers.get("Host", "").rpartition(":")[0] not in _NAMES and self.headers.get("Host") not in _NAMES:
+        if not asks_here(self.headers.get("Host", "")):
             return self.send_error(HTTPStatus.FORBIDDEN, "Forbidden", "ask for 127.0.0.1 or localhost")
         path = self.path.partition("?")[0]
         if path == "/":

@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from hpcsim.dashboard.live import Live
-from hpcsim.directory import StudyDirectory
+from hpcsim.scheduler.executor import Listener
 from hpcsim.scheduler.plan import Plan
-from hpcsim.scheduler.sweep import Listener
-from hpcsim.study import Study
+from hpcsim.study.directory import StudyDirectory
+from hpcsim.study.study import Study
 
 if TYPE_CHECKING:
     from hpcsim.dashboard.server import Server
@@ -42,9 +42,9 @@ class SweepPage:
             also.started(study, plan)
             if plan.left and self._server is None:
                 self._server = self._serve()
-                also.said(f"dashboard {self._server.url} (from elsewhere: {self._server.tunnel})")
+                also.notify(f"dashboard {self._server.url} (from elsewhere: {self._server.tunnel})")
 
-        heard = Listener(started, also.progressed, also.said, also.tasked, also.dashboard)
+        heard = Listener(started, also.progressed, also.notify, also.tasked, also.dashboard)
         return self._live.listener(heard)
 
     def simulated(self) -> None:

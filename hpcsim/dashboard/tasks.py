@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpcsim.dashboard.live import Word
-from hpcsim.directory import StudyDirectory
-from hpcsim.scheduler.outlook import Outlook, look
-from hpcsim.scheduler.queue import Slurm
-from hpcsim.scheduler.submission import submissions
+from hpcsim.scheduler.queue.commands import Slurm
+from hpcsim.scheduler.slurm.queue_status import QueueStatus, look
+from hpcsim.scheduler.slurm.submission import submissions
+from hpcsim.study.directory import StudyDirectory
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Queue:
         return _tasks(look(self._directory, self._slurm))
 
 
-def _tasks(looks: Sequence[Outlook]) -> Tasks:
+def _tasks(looks: Sequence[QueueStatus]) -> Tasks:
     waiting, over, notes = Counter[str](), Counter[str](), list[str]()
     for item in looks:
         waiting.update(item.waiting)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from hpcsim.errors import HpcsimError
-from hpcsim.scheduler.slurm import pauses
+from hpcsim.scheduler.queue.commands import pauses
 
 Answer = TypeVar("Answer")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hpcsim.inference.fitted import Regression, load_regression
-from hpcsim.inference.method import Finding, Method, Options, ResultsLike, Simulate, get_method, method, method_names
+from hpcsim.inference.finding import Finding
+from hpcsim.inference.inputs import Options, ResultsLike, Simulate
+from hpcsim.inference.method import Method, get_method, method, method_names
+from hpcsim.inference.regression.fitted import Regression, load_regression
 
 __all__ = [
     "Finding",

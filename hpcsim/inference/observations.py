@@ -6,18 +6,19 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from hpcsim.errors import ResultsError, SpaceError, UnitError, nearest
+from hpcsim.inference.table_file import check_names, read_rows
 from hpcsim.space.constraint import Constraint
 from hpcsim.space.units import convert
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Index, Series
 
-    from hpcsim.inference.method import ResultsLike
+    from hpcsim.inference.scales import Scales
 
 #: Key of a table's attributes under which names and versions of the stages that computed it stand.
 EXTRACTOR = "extractor"
@@ -28,8 +29,21 @@ _ROUNDED = 1e-6
 _WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]")
 
 
+class Made(Protocol):
+    """What tells how features are made: results, or a study that has none yet."""
+
+    @property
+    def study(self) -> Mapping[str, Any]:
+        """The study file, parsed, with its recipe."""
+
+
 def read_observations(
-    path: Path | str, features: Sequence[str], units: Mapping[str, str] | None = None, *, where: str = ""
+    path: Path | str,
+    features: Sequence[str],
+    units: Mapping[str, str] | None = None,
+    *,
+    where: str = "",
+    given: Sequence[str] = (),
 ) -> DataFrame:
     """Read a CSV file of observations; the first column names them.
 
@@ -46,8 +60,11 @@ def read_observations(
     units : mapping of str to str, optional
         Of the features or of their outputs.
     where : str
-        A column, or a condition on columns such as ``weight_scaling == 1``: only rows in which it is true are read.
-        Empty: all.
+        A column, or a condition on columns such as ``weight_scaling == 1``: only rows in which it is true are read. Or the
+        name of a row. Empty: all.
+    given : sequence of str
+        Those of the features that are known of every observation, such as its current: rows of one name that differ in
+        them are observations of their own, and are named with them.
 
     Returns
     -------
@@ -57,39 +74,73 @@ def read_observations(
     Raises
     ------
     ResultsError
-        If the file cannot be read, or a feature is missing, there twice or not finite.
+        If the file cannot be read, holds no row, or names one twice; or if a feature is missing, there twice, no number
+        or not finite.
     UnitError
         If a unit does not fit.
     """
     import pandas
 
     file = Path(path)
-    try:
-        table = pandas.read_csv(file, index_col=0)
-    except (OSError, ValueError, pandas.errors.ParserError) as error:
-        raise ResultsError(f"{file}: no observations can be read ({error}); expected a CSV file with a header") from error
+    table = read_rows(file, "observations")
+    lines = np.arange(len(table)) + 2
     if where:
-        table = table[_chosen(table, where, file)]
+        chosen = np.asarray(_chosen(table, where, file))
+        table, lines = table[chosen], lines[chosen]
+    if table.empty:
+        chosen_by = f" with where = {where!r}" if where else ""
+        raise ResultsError(f"{file}: there is no observation{chosen_by}; expected a row for each")
     units = units or {}
     columns: dict[str, Any] = {}
-    for column in table.columns:
+    for position, column in enumerate(table.columns):
         match = _WITH_UNIT.fullmatch(str(column))
         name = _feature(match[1] if match else str(column), features)
         if name is None:
             continue
         if name in columns:
-            raise ResultsError(f'{file}: the feature "{name}" stands in more than one column; keep one')
+            raise ResultsError(f'{file}: the feature "{name}" is in more than one column; keep one')
         unit = units.get(name, units.get(name.split(".")[0], ""))
-        columns[name] = _converted(table[column], match[2] if match else unit, unit, f'{file}: column "{column}"')
-    chosen = pandas.DataFrame(columns, index=table.index)
-    chosen.attrs[EXTRACTOR], chosen.attrs[DEFINITION] = _sidecar(file.with_suffix(".json"))
-    feature_values(chosen, features, str(file))
-    return chosen[list(features)]
+        place = f'{file}: column "{column}"'
+        columns[name] = _converted(_numeric(table.iloc[:, position], place), match[2] if match else unit, unit, place)
+    observed = pandas.DataFrame(columns, index=table.index)
+    observed.attrs[EXTRACTOR], observed.attrs[DEFINITION] = _sidecar(file.with_suffix(".json"))
+    observed.index = _named_apart(observed, [name for name in given if name in columns])
+    check_names(observed, file, lines)
+    missing = [name for name in features if name not in columns]
+    if missing:
+        there = [_unitless(str(column)) for column in table.columns]
+        raise ResultsError(f"{file}: the features {', '.join(missing)} are missing; {nearest(missing[0], there)}")
+    feature_values(observed, features, str(file))
+    return observed[list(features)]
+
+
+def _named_apart(observed: DataFrame, given: Sequence[str]) -> Index:
+    """Names of the rows; those that are there more than once are told apart by what is known of them."""
+    again = observed.index.duplicated(keep=False)
+    if not given or not again.any():
+        return observed.index
+    known = [", ".join(f"{key} {value:.6g}" for key, value in zip(given, row, strict=True)) for row in observed[given].to_numpy()]
+    names = [f"{name} ({values})" if twice else name for name, values, twice in zip(observed.index, known, again, strict=True)]
+    return observed.index.__class__(names, name=observed.index.name)
+
+
+def _numeric(column: Series, where: str) -> Series:
+    """A column of numbers; a text in it is named with its row."""
+    import pandas
+
+    found = pandas.to_numeric(column, errors="coerce")
+    texts = column[found.isna() & column.notna()]
+    if len(texts):
+        advice = "; use a decimal point" if re.fullmatch(r"\s*-?\d*,\d+\s*", str(texts.iloc[0])) else ""
+        raise ResultsError(f'{where}: expected numbers, found {texts.iloc[0]!r} in row "{texts.index[0]}"{advice}')
+    return found
 
 
 def _chosen(table: DataFrame, where: str, file: Path) -> Any:
     """Rows in which a column, or a condition on columns, is true."""
-    columns = {_unitless(str(column)): table[column] for column in table.columns}
+    columns = {_unitless(str(column)): table.iloc[:, k] for k, column in enumerate(table.columns)}
+    if where not in columns and where in table.index:
+        return table.index == where
     if where not in columns and not where.isidentifier():
         return _meeting(columns, where, file)
     if where not in columns:
@@ -149,7 +200,7 @@ def _sidecar(path: Path) -> tuple[dict[str, str], str]:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): str(version) for name, version in found[EXTRACTOR].items()}, str(found.get(DEFINITION, ""))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultsError(f'{path}: expected {{"extractor": {{"stage": "version"}}}} ({error!r}); mend or remove it') from error
+        raise ResultsError(f'{path}: expected {{"extractor": {{"stage": "version"}}}} ({error!r}); fix or remove it') from error
 
 
 def feature_values(observations: DataFrame, features: Sequence[str], where: str = "the observations") -> np.ndarray:
@@ -195,7 +246,7 @@ def feature_values(observations: DataFrame, features: Sequence[str], where: str 
     return np.array(values)
 
 
-def extractor_of(results: ResultsLike) -> dict[str, str]:
+def extractor_of(results: Made) -> dict[str, str]:
     """Names and versions of the stages that made the features of some results, and of the libraries they use.
 
     Returns
@@ -224,7 +275,7 @@ def check_extractor(observations: DataFrame, expected: Mapping[str, str]) -> Non
             )
 
 
-def check_definition(observations: DataFrame, results: ResultsLike) -> None:
+def check_definition(observations: DataFrame, results: Made) -> None:
     """Refuse a table whose extractor followed other rules than the stage of the same name did.
 
     Raises
@@ -243,7 +294,13 @@ def check_definition(observations: DataFrame, results: ResultsLike) -> None:
 
 
 def checked_observations(
-    results: ResultsLike, path: Path | str, features: Sequence[str], units: Mapping[str, str], *, where: str = ""
+    results: Made,
+    path: Path | str,
+    features: Sequence[str],
+    units: Mapping[str, str],
+    *,
+    where: str = "",
+    given: Sequence[str] = (),
 ) -> DataFrame:
     """Observations as :func:`read_observations` gives them, if they were computed as the features of some results were.
 
@@ -252,13 +309,20 @@ def checked_observations(
     ResultsError
         As `read_observations`, `check_extractor` and `check_definition`.
     """
-    observed = read_observations(path, features, units, where=where)
+    observed = read_observations(path, features, units, where=where, given=given)
     check_extractor(observed, extractor_of(results))
     check_definition(observed, results)
     return observed
 
 
-def out_of_reach(observations: DataFrame, features: Sequence[str], low: np.ndarray, high: np.ndarray) -> DataFrame:
+def out_of_range(
+    observations: DataFrame,
+    features: Sequence[str],
+    low: np.ndarray,
+    high: np.ndarray,
+    sd: np.ndarray | None = None,
+    scales: Scales | None = None,
+) -> DataFrame:
     """Which observations lie outside the range of the simulations, and by how much.
 
     Parameters
@@ -267,11 +331,16 @@ def out_of_reach(observations: DataFrame, features: Sequence[str], low: np.ndarr
     features : sequence of str
     low, high : ndarray, shape (features,)
         Range of the simulations.
+    sd : ndarray, shape (features,), optional
+        Of the simulations, on their scales; the width of the range without it.
+    scales : Scales, optional
+        On which the network sees the features.
 
     Returns
     -------
     DataFrame
-        A row for each such value: feature, value, low, high, and the distance from the range in per cent of its width.
+        A row for each such value: feature, value, low, high, and the distance from the range in per cent of its width
+        and in standard deviations of the simulations.
     """
     import pandas
 
@@ -280,11 +349,14 @@ def out_of_reach(observations: DataFrame, features: Sequence[str], low: np.ndarr
     width = np.where(high > low, high - low, np.inf)
     # results in float32 have ends that are rounded
     cells, columns = np.nonzero(beyond > _ROUNDED * np.maximum(np.abs(low), np.abs(high)))
+    seen, start, end = ((scales.forward(v) if scales else v) for v in (values, low, high))
+    spread = np.where(end > start, end - start, np.inf) if sd is None else np.where(sd > 0, sd, np.inf)
     table = {
         "feature": [features[k] for k in columns],
         "value": values[cells, columns],
         "low": low[columns],
         "high": high[columns],
         "beyond (%)": 100 * beyond[cells, columns] / width[columns],
+        "beyond (sd)": (np.maximum(start - seen, seen - end) / spread)[cells, columns],
     }
     return pandas.DataFrame(table, index=observations.index[cells])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from hpcsim.errors import ResultsError
-from hpcsim.inference.method import ResultsLike, Simulate
+from hpcsim.inference.inputs import ResultsLike, Simulate
 from hpcsim.inference.observations import feature_values
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+# equal values that were computed in another order
+_ROUNDING = 1e-12
 
 
 def distances(observed: DataFrame, simulated: DataFrame, scale: np.ndarray | None = None) -> np.ndarray:
@@ -28,7 +31,8 @@ def distances(observed: DataFrame, simulated: DataFrame, scale: np.ndarray | Non
     simulated : DataFrame, shape (simulations, features)
         The index is that of an observation, and may hold it several times.
     scale : ndarray, shape (features,), optional
-        In place of the standard deviation of the observations.
+        In place of the standard deviation of the observations; where it is infinite, a feature counts for nothing. The
+        standard deviation of equal values counts as infinite.
 
     Returns
     -------
@@ -48,9 +52,29 @@ def distances(observed: DataFrame, simulated: DataFrame, scale: np.ndarray | Non
     missing = set(features) - set(map(str, simulated.columns))
     if missing:
         raise ResultsError(f"the features {', '.join(sorted(missing))} are missing")
-    sd = values.std(axis=0) if scale is None else np.asarray(scale)
+    sd = spread(values) if scale is None else np.asarray(scale)
+    if not np.isfinite(sd).any():
+        raise ResultsError(
+            f"{len(values)} observations do not differ in any feature, so there is no spread to measure a distance in; "
+            "take that of the simulations"
+        )
     found: np.ndarray = np.linalg.norm((simulated[features].to_numpy(float) - values[where]) / sd, axis=1)
     return found
+
+
+def spread(values: np.ndarray) -> np.ndarray:
+    """Standard deviation of each column; infinite where all values are equal, since nothing can be measured by it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, columns)
+
+    Returns
+    -------
+    ndarray, shape (columns,)
+    """
+    differs = np.ptp(values, axis=0) > _ROUNDING * np.abs(values).max(axis=0)
+    return np.where(differs, values.std(axis=0), np.inf)
 
 
 def performance(observed: DataFrame, simulated: Mapping[str, DataFrame], scale: np.ndarray | None = None) -> DataFrame:
@@ -173,6 +197,13 @@ def matched(results: ResultsLike, theta: DataFrame, outputs: Sequence[str]) -> D
 def _keys(theta: DataFrame) -> list[tuple[str, ...]]:
     # a value that has been through a text file may differ in its last digit
     return [tuple(f"{value:.12g}" for value in row) for row in theta.to_numpy(float).tolist()]
+
+
+class Resimulate(Protocol):
+    """Features of parameters that are simulated, as :class:`Resimulation` gives them."""
+
+    def __call__(self, theta: DataFrame, name: str, other_noise: int = 0) -> DataFrame:
+        """See :meth:`Resimulation.__call__`."""
 
 
 @dataclass(frozen=True, eq=False)

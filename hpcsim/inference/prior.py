@@ -17,7 +17,7 @@ from hpcsim.space.table import read
 if TYPE_CHECKING:
     import torch
 
-    from hpcsim.inference.method import ResultsLike
+    from hpcsim.inference.inputs import ResultsLike
 
 _KINDS: dict[str, type[Sampled]] = {
     "uniform": Uniform,
@@ -72,6 +72,11 @@ class Prior:
     def high(self) -> np.ndarray:
         """Upper ends of the support, shape (parameters,); inf where there is none."""
         return np.array([distribution.high for distribution in self.distributions.values()])
+
+    @property
+    def decades(self) -> dict[str, float]:
+        """Over how many decades the parameters go that are drawn uniformly in their logarithm."""
+        return {name: float(np.log10(d.high / d.low)) for name, d in self.distributions.items() if isinstance(d, Loguniform)}
 
     def support(self, theta: np.ndarray) -> np.ndarray:
         """Which rows the prior allows.
@@ -263,13 +268,17 @@ class Prior:
         distributions: dict[str, Any] = {
             name: read(tables[name], Parameter(name, 0.0, results.units.get(name, ""))) for name in wanted
         }
+        for name, ends in results.study.get("bounds", {}).items():
+            if isinstance(distributions.get(name), Normal):
+                # draws outside of what the model allows were replaced
+                distributions[name] = distributions[name].within(*ends)
         constraint = str(results.study.get("design", {}).get("constraint", ""))
         fixed = results.study.get("recipe", {}).get("fixed", {})
         others = [name for name in Constraint(constraint).names if name not in wanted] if constraint else []
         return cls(distributions, constraint, {name: float(fixed[name]) for name in others if name in fixed})
 
 
-def _kind(table: Any) -> str:
+def _kind(table: object) -> str:
     """Which distribution a table of ``[space]`` is; empty for lists and values."""
     known = (*_KINDS, "choice")
     return next((kind for kind in known if kind in table), "") if isinstance(table, Mapping) else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hpcsim.collector.schema import OK
+from hpcsim.collector.format.schema import OK
 from hpcsim.errors import ResultsError
+from hpcsim.inference.scales import Scales, feature_scales, parameter_scales
 
 if TYPE_CHECKING:
     from hpcsim.collector.results import Results
 
 #: Rows that are read at once.
 BLOCK = 2**15
+#: Simulations that tell on which scale a feature is seen.
+_SAMPLED = 20_000
+#: The how-manieth nearest simulation tells how near an observation is, and of how many simulations it is told to compare.
+_NEAREST, _COMPARED = 5, 1000
+#: Larger features count as not finite: the square of one must be a number.
+_LARGEST = 1e150
 
 
 class Block(NamedTuple):
-    """Rows of the file that can be trained on: their numbers, parameters and features (float64)."""
+    """Rows of the file that can be trained on: their numbers, parameters, and features as the network sees them (float64)."""
 
     rows: np.ndarray
     theta: np.ndarray
@@ -74,6 +81,11 @@ class Simulations:
     given : sequence of str
         Parameters that are known of every observation: further features.
 
+    Attributes
+    ----------
+    theta_scales, x_scales : Scales
+        How the network sees parameters and features; as they are until `choose_scales` is called.
+
     Raises
     ------
     ResultsError
@@ -89,6 +101,7 @@ class Simulations:
         self._stream = results.torch([*self.parameters, *self.given], self.outputs)
         self.path: Path = results.path
         self.features = tuple(name for output in self.outputs for name in self._columns(output)) + self.given
+        self.theta_scales, self.x_scales = Scales(self.parameters), Scales(self.features)
         for name in (*self.parameters, *self.given):
             if results.table.dataset(name).ndim > 1:
                 raise ResultsError(f'{self.path}: the parameter "{name}" is a list; only single numbers can be inferred')
@@ -113,7 +126,7 @@ class Simulations:
         """
         for rows, ok, theta, x in self._read(size):
             good = ok & np.isfinite(x).all(axis=1)
-            yield Block(rows[good], theta[good], x[good])
+            yield Block(rows[good], theta[good], self.x_scales.forward(x[good]))
 
     def _read(self, size: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Row numbers, whether ok, parameters and features of all points."""
@@ -124,8 +137,7 @@ class Simulations:
             theta = np.stack([table.array(name, part).astype(float) for name in self.parameters], axis=1)
             names = (*self.outputs, *self.given)
             x = np.concatenate([table.array(name, part).reshape(n, -1).astype(float) for name in names], axis=1)
-            # beyond this, the network's float32 is infinite
-            x[np.abs(x) > np.finfo(np.float32).max] = np.inf
+            x[np.abs(x) > _LARGEST] = np.inf
             yield np.arange(part.start, part.stop), table.array("status", part) == OK, theta, x
 
     @cached_property
@@ -168,8 +180,69 @@ class Simulations:
         by_id: np.ndarray = self._stream.rows
         return np.asarray(by_id[chosen[by_id]])
 
+    def choose_scales(self, logarithmic: Mapping[str, float]) -> None:
+        """Look at the simulations, and choose scales on which the network sees what it could not see otherwise.
+
+        Parameters
+        ----------
+        logarithmic : mapping of str to float
+            As of :func:`hpcsim.inference.scales.parameter_scales`.
+        """
+        found = self.summary
+        self.theta_scales = parameter_scales(self.parameters, logarithmic, found.theta_mean, found.theta_sd)
+        self.x_scales = feature_scales(self.features, self._sample)
+
+    @cached_property
+    def _sample(self) -> np.ndarray:
+        """Features of some valid simulations, as they are (float64)."""
+        # ids are hashes: the first of them are a random sample
+        rows = np.sort(self.valid_rows[:_SAMPLED])
+        parts = [x[np.isin(numbers, rows)] for numbers, _, _, x in self._read()]
+        return np.concatenate(parts)
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each feature as the network sees it, shape (features,)."""
+        mean, sd = self.summary.x_mean, self.summary.x_sd
+        if not self.x_scales:
+            return mean, sd
+        other = [name in self.x_scales.scales for name in self.features]
+        seen = self.x_scales.forward(self._sample)
+        return np.where(other, seen.mean(axis=0), mean), np.where(other, seen.std(axis=0), sd)
+
+    def remoteness(self, seen: np.ndarray) -> np.ndarray:
+        """How far from its nearest simulations an observation is, over the distance that 99 % of the simulations have to theirs.
+
+        Parameters
+        ----------
+        seen : ndarray, shape (observations, features)
+            As the network sees them.
+
+        Returns
+        -------
+        ndarray, shape (observations,)
+        """
+        from scipy.spatial import KDTree
+
+        mean, sd = self.moments
+        sample = (self.x_scales.forward(self._sample) - mean) / sd
+        tree = KDTree(sample)
+        # each simulation is its own nearest one; ids are hashes, so the first are a random sample
+        usual = np.quantile(tree.query(sample[:_COMPARED], _NEAREST + 1)[0][:, -1], 0.99)
+        found: np.ndarray = tree.query((seen - mean) / sd, _NEAREST)[0][:, -1]
+        return found / usual if usual > 0 else np.where(found > 0, np.inf, 1.0)
+
+    @cached_property
+    def theta_sd(self) -> np.ndarray:
+        """Standard deviation of each parameter as the network sees it, shape (parameters,)."""
+        if not self.theta_scales:
+            return self.summary.theta_sd
+        theta, _ = self.take(self.valid_rows[:_SAMPLED])
+        other = [name in self.theta_scales.scales for name in self.parameters]
+        return np.where(other, theta.std(axis=0, dtype=float), self.summary.theta_sd)
+
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters and features of some rows, in their order.
+        """Parameters and features of some rows as the network sees them, in their order.
 
         Parameters
         ----------
@@ -186,11 +259,12 @@ class Simulations:
         for numbers, _, some_theta, some_x in self._read():
             wanted = slice(*np.searchsorted(ascending, (numbers[0], numbers[-1] + 1)))
             inside = ascending[wanted] - numbers[0]
-            theta[order[wanted]], x[order[wanted]] = some_theta[inside], some_x[inside]
+            theta[order[wanted]] = self.theta_scales.forward(some_theta[inside])
+            x[order[wanted]] = self.x_scales.forward(some_x[inside])
         return theta, x
 
     def validity(self, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters of simulations, and whether they are valid; failed points count as invalid.
+        """Parameters of simulations as the network sees them, and whether they are valid; failed points count as invalid.
 
         Parameters
         ----------
@@ -207,7 +281,7 @@ class Simulations:
         theta, valid = [], []
         for rows, ok, some, x in self._read():
             kept = rows % step == 0
-            theta.append(some[kept])
+            theta.append(self.theta_scales.forward(some[kept]))
             valid.append((ok & np.isfinite(x).all(axis=1))[kept])
         return np.concatenate(theta).astype(np.float32), np.concatenate(valid).astype(np.float32)[:, None]
 

@@ -2,85 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, ClassVar, Unpack
 
 from hpcsim.errors import SimulationError, nearest
 from hpcsim.outputs import Coordinate, Layout, Output
+from hpcsim.plugin import Plugin, PluginFields, first_line
 from hpcsim.space.parameter import Parameter, Value
-
-#: How a parameter or an option names another study.
-STUDY = "study:"
-
-
-@dataclass(frozen=True)
-class Point:
-    """One complete set of parameter values and a replicate number.
-
-    Parameters
-    ----------
-    values : mapping of str to value
-        Every parameter of the model, in the unit that the model declares.
-    id : str
-        32 hexadecimal digits, see :mod:`hpcsim.space.identity`.
-    replicate : int
-        Counts from 0.
-    seed : int
-        64 bits, from the study's seed and the id.
-    """
-
-    values: Mapping[str, Value]
-    id: str
-    replicate: int
-    seed: int
-
-    def __getitem__(self, name: str) -> Any:
-        return self.values[name]
-
-
-@dataclass(frozen=True, eq=False)
-class Points(Sequence[Point]):
-    """A batch of points by columns.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray
-        One array of length n a parameter (numbers as float64/int64, the others as objects).
-    ids : sequence of str
-    replicates, seeds : ndarray of int64 and uint64
-    """
-
-    columns: Mapping[str, np.ndarray]
-    ids: Sequence[str]
-    replicates: np.ndarray
-    seeds: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, (int, np.integer)):
-            values = {
-                name: column[index].item() if isinstance(column[index], np.generic) else column[index]
-                for name, column in self.columns.items()
-            }
-            return Point(values, self.ids[int(index)], int(self.replicates[index]), int(self.seeds[index]))
-        ids = self.ids[index] if isinstance(index, slice) else [self.ids[i] for i in np.arange(len(self))[index]]
-        return Points(
-            {name: column[index] for name, column in self.columns.items()},
-            ids,
-            self.replicates[index],
-            self.seeds[index],
-        )
-
-    def __iter__(self) -> Iterator[Point]:
-        return (self[i] for i in range(len(self)))
+from hpcsim.study_reference import StudyReference
 
 
 def _ignore(fraction: float) -> None:
@@ -98,7 +29,7 @@ class Context:
     cache : Path
         Where compiled things may be kept between runs.
     inputs : mapping of str to Table
-        Results of other studies, by the name of the study (:class:`hpcsim.collector.table.Table`).
+        Results of other studies, by the name of the study (:class:`hpcsim.collector.format.table.Table`).
     layout : Layout
         Of all outputs of the study, with the coordinates of their dimensions: time steps, names of populations.
     communicator : object
@@ -131,18 +62,11 @@ class Context:
         SimulationError
             If it names none.
         """
-        name = str(value).removeprefix(STUDY)
+        reference = StudyReference.of(value)
+        name = reference.name if reference else ""
         if name not in self.inputs:
             raise SimulationError(f'there are no results of the study "{name}"; give study:NAME, {nearest(name, self.inputs)}')
         return self.inputs[name]
-
-
-def cache_directory() -> Path:
-    """Where compiled things are kept between runs: ``HPCSIM_CACHE``, or the user's cache folder."""
-    given = os.environ.get("HPCSIM_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpcsim"
 
 
 def _no_coordinates(values: Mapping[str, Value]) -> Mapping[str, Coordinate]:
@@ -181,15 +105,13 @@ class Parallel:
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Plugin):
     """A simulator with declared parameters and outputs.
 
     Parameters
     ----------
-    name : str
-        ``engine.what``, such as ``nest.hagen_lif``.
-    version : str
-        Raised whenever equal parameters may give other values.
+    name, version : str
+        As of every :class:`~hpcsim.plugin.Plugin`, like `engine`, `extra`, `requires`, `source` and `description`.
     parameters, outputs : tuple
         All of them.
     simulate : callable
@@ -202,10 +124,6 @@ class Model:
         From parameter values to a sentence that says why they make no sense together, or "".
     batch : int, optional
         The most points of one call. Without it, `simulate` is called with one point.
-    engine, extra : str
-        The module that must be importable, and the extra of hpcsim that installs it.
-    requires : tuple of str
-        Distributions whose versions are part of what made the numbers.
     identity : callable
         More of what made the numbers (hashes of mechanisms, compiler flags).
     parallel : Parallel, optional
@@ -218,30 +136,26 @@ class Model:
         They have one value in a study.
     presets : mapping of str to mapping
         Named sets of parameter values.
-    source : str
-        The paper.
-    description : str
-        One line for people.
+    files : tuple of str
+        Data that a model of the user's own reads: paths that begin at its module's folder. Their content is part of what
+        made the numbers, and they are stored with the study.
     """
 
-    name: str
-    version: str
+    word: ClassVar[str] = "model"
+    group: ClassVar[str] = "hpcsim.models"
+
     parameters: tuple[Parameter, ...]
     outputs: tuple[Output, ...]
     simulate: Callable[[Any, Context], Mapping[str, Any]]
     coordinates: Callable[[Mapping[str, Value]], Mapping[str, Coordinate]] = _no_coordinates
     check: Callable[[Mapping[str, Value]], str] = _no_problem
     batch: int | None = None
-    engine: str = ""
-    extra: str = ""
-    requires: tuple[str, ...] = ()
     identity: Callable[[], Mapping[str, str]] = _nothing
     parallel: Parallel | None = None
     inputs: tuple[str, ...] = ()
     prepare: Callable[[Context], None] | None = None
     presets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-    source: str = ""
-    description: str = ""
+    files: Sequence[str] = ()
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of that name, or None."""
@@ -255,10 +169,19 @@ class Model:
         """Outputs with the sizes that they have at these parameter values."""
         return Layout.of(self.outputs, self.coordinates({**self.defaults(), **values}))
 
-    @property
-    def installed(self) -> bool:
-        """Whether the engine can be imported (it is not imported to find out)."""
-        return not self.engine or find_spec(self.engine) is not None
+
+class ModelFields(PluginFields, total=False):
+    """Fields of a :class:`Model` that its decorator takes by name."""
+
+    coordinates: Callable[[Mapping[str, Value]], Mapping[str, Coordinate]]
+    check: Callable[[Mapping[str, Value]], str]
+    batch: int | None
+    identity: Callable[[], Mapping[str, str]]
+    parallel: Parallel | None
+    inputs: tuple[str, ...]
+    prepare: Callable[[Context], None] | None
+    presets: Mapping[str, Mapping[str, Value]]
+    files: Sequence[str]
 
 
 def model(
@@ -267,7 +190,7 @@ def model(
     parameters: Sequence[Parameter],
     outputs: Sequence[Output],
     version: str = "1",
-    **more: Any,
+    **more: Unpack[ModelFields],
 ) -> Callable[[Callable[..., Mapping[str, Any]]], Model]:
     """Make a function that simulates into a :class:`Model`.
 
@@ -282,8 +205,7 @@ def model(
     """
 
     def decorate(simulate: Callable[..., Mapping[str, Any]]) -> Model:
-        lines = (simulate.__doc__ or "").strip().splitlines()
-        more.setdefault("description", lines[0] if lines else "")
+        more.setdefault("description", first_line(simulate))
         return Model(name, version, tuple(parameters), tuple(outputs), simulate, **more)
 
     return decorate

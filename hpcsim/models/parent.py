@@ -31,7 +31,7 @@ def parent_row(table: Any, values: Mapping[str, Any], replicate: int = 0, *, fre
     Returns
     -------
     int
-        Of a row that went well.
+        Of a row that succeeded.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def _equal(column: np.ndarray, value: Any) -> np.ndarray:
 def _complaint(table: Any, values: Mapping[str, Any], good: np.ndarray, agree: Mapping[str, np.ndarray]) -> str:
     place = Path(table.path).parent.name
     if not good.any():
-        return f"the study {place} has no point that went well; see `hpcsim status {place}`"
+        return f"the study {place} has no point that succeeded; see `hpcsim status {place}`"
     never = [name for name, rows in agree.items() if not (rows & good).any()]
     if not never:
         return f"the study {place} has each of the parameters' values in some point, but no point with all of them"

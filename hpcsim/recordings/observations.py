@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcsim.data import DATASETS, fetch
+from hpcsim.data.public import DATASETS, fetch
 from hpcsim.errors import ResultsError, nearest
-from hpcsim.inference.method import write_text
+from hpcsim.files import regular, write_text
 from hpcsim.inference.observations import DEFINITION, EXTRACTOR, feature_values
 from hpcsim.stages.features.ephys import NAME, PUBLISHED, STATISTICS, VERSION
 
@@ -40,8 +40,8 @@ def describe(definition: str, *, rest_after: bool, junction_potential: float) ->
     return {EXTRACTOR: {NAME: VERSION}, **about}
 
 
-#: Names of the statistics in the published table, in their order.
-_M1_COLUMNS = (
+#: Names of the statistics in the public tables, in their order.
+_COLUMNS = (
     *(f"ap{n}_{what}" for n in (1, 3) for what in ("threshold_mV", "amplitude_mV", "width_ms", "ahp_mV")),
     *("log_count_p3", "log_count_1st8th_p3", "log_count_1st4th_p3", "log_count_1sthalf_p3", "log_count_2ndhalf_p3"),
     *("log_amp_adapt", "sigm_amp_adapt_avg", "log_ap_cv", "log_isi_adapt", "log_isi_cv", "log_latency_p0.4_ms"),
@@ -50,9 +50,13 @@ _M1_COLUMNS = (
 #: Public tables that are known to be made by this extractor's rules: their columns, and how they were made.
 _PUBLIC = {
     "bernaerts2025/m1_observed_features.csv": (
-        dict(zip(_M1_COLUMNS, STATISTICS, strict=True)),
+        dict(zip(_COLUMNS, STATISTICS, strict=True)),
         describe(PUBLISHED, rest_after=True, junction_potential=15.4),
-    )
+    ),
+    "bernaerts2025/v1_observed_features.csv": (
+        dict(zip(_COLUMNS, STATISTICS, strict=True)),
+        describe(PUBLISHED, rest_after=True, junction_potential=14.0),
+    ),
 }
 
 
@@ -97,7 +101,7 @@ def load_observations(
     Parameters
     ----------
     source : str or path
-        A CSV file with its JSON file beside it, or the name of a public table (see :func:`hpcsim.data.fetch`).
+        A CSV file with its JSON file beside it, or the name of a public table (see :func:`hpcsim.data.public.fetch`).
     features : sequence of str
         Which statistics; all without.
     definition : str
@@ -130,7 +134,7 @@ def load_observations(
     public = str(source) in DATASETS
     file = fetch(str(source)) if public else Path(source)
     try:
-        table = pandas.read_csv(file, index_col=0)
+        table = pandas.read_csv(regular(file), index_col=0)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{file}: no observations can be read ({error}); expected a CSV file with a header") from error
     columns, about = _PUBLIC[str(source)] if str(source) in _PUBLIC else ({}, _sidecar(file))
@@ -171,7 +175,7 @@ def public_observations(name: str, path: Path) -> Path:
     Raises
     ------
     ResultsError
-        If there is no such table; or as :func:`hpcsim.data.fetch`.
+        If there is no such table; or as :func:`hpcsim.data.public.fetch`.
     """
     import pandas
 

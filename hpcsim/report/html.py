@@ -10,12 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpcsim.collector.results import Results
 from hpcsim.errors import ResultsError
-from hpcsim.inference.method import Finding, ResultsLike, write_text
-from hpcsim.report.figures import save, sweep_overview, timing
+from hpcsim.files import write_text
+from hpcsim.inference.finding import SHOWN, Finding
+from hpcsim.inference.inputs import ResultsLike
+from hpcsim.inference.note import is_warning
+from hpcsim.plot.search import convergence, exploration, objectives, parallel_coordinates
+from hpcsim.plot.signals import traces
+from hpcsim.plot.sweep import sweep_overview, timing
+from hpcsim.plotting import save
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -90,7 +98,8 @@ _TEMPLATE = """
 <section><h2>{{ finding.title }}</h2>
 <p class="soft">{{ finding.method }}</p>
 {% if finding.metrics %}{{ pairs(finding.metrics) }}{% endif %}
-{% if finding.notes %}<h3>Notes</h3><ul>{% for note in finding.notes %}<li>{{ note }}</li>{% endfor %}</ul>{% endif %}
+{% if finding.notes %}<h3>Notes</h3><ul>{% for note, warns in finding.notes %}<li{% if warns %} class="bad"{% endif %}>
+{{- note }}</li>{% endfor %}</ul>{% endif %}
 {% for name, table in finding.short %}<h3>{{ name }}</h3>{{ grid(table) }}
 {% endfor %}{% for name, data in finding.figures %}{{ picture(name, data) }}
 {% endfor %}{% for name, table in finding.long %}<details><summary>{{ name }}</summary>{{ grid(table) }}</details>
@@ -203,9 +212,23 @@ def _overview(results: ResultsLike, folder: Path) -> tuple[dict[str, Path], list
             notes.append(f"Not in the figure of the sweep: {', '.join(hidden)}.")
         return sweep_overview(results, features)
 
-    attempt("sweep", "sweep.png", sweep)
+    if isinstance(results, Results) and results.study.get("sampler"):
+        attempt("objectives", "objectives.png", lambda: _figure(objectives(results)))
+        attempt("convergence", "convergence.png", lambda: convergence(results))
+        attempt("exploration", "exploration.png", lambda: _figure(exploration(results)))
+        attempt("parallel coordinates", "parallel_coordinates.png", lambda: _figure(parallel_coordinates(results)))
+        attempt("traces", "traces.png", lambda: _figure(traces(results)))
+    else:
+        attempt("sweep", "sweep.png", sweep)
     attempt("wall times", "timing.png", lambda: timing(results))
     return pictures, notes
+
+
+def _figure(ax: Axes) -> Figure:
+    """The whole that axes belong to."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def _drawable(results: ResultsLike) -> tuple[DataFrame, list[str]]:
@@ -250,7 +273,7 @@ def _shown(finding: Finding) -> dict[str, Any]:
     """A finding as the template wants it: short tables open, long ones folded."""
     grids = {name: _grid(table) for name, table in finding.tables.items()}
     scalars = [(name, _text(value)) for name, value in finding.metrics.items() if not isinstance(value, Mapping)]
-    nested = {name: value for name, value in finding.metrics.items() if isinstance(value, Mapping)}
+    nested = {name: value for name, value in finding.metrics.items() if isinstance(value, Mapping) and len(value) <= SHOWN}
     if nested and "metrics" not in grids:
         import pandas
 
@@ -259,7 +282,7 @@ def _shown(finding: Finding) -> dict[str, Any]:
     return {
         "title": finding.title,
         "method": finding.method,
-        "notes": finding.notes,
+        "notes": [(f"Warning: {note}" if is_warning(note) else note, is_warning(note)) for note in finding.notes],
         "metrics": scalars,
         "short": [(name, grid) for name, grid in grids.items() if name in short],
         "long": [(name, grid) for name, grid in grids.items() if name not in short],
@@ -275,7 +298,7 @@ def _grid(table: DataFrame) -> dict[str, Any]:
     return {"head": head, "rows": rows, "kinds": kinds, "more": max(0, len(table) - _ROWS)}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value as it is printed: four digits, n/a for NaN, tables and lists in one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} = {_text(inner)}" for name, inner in value.items())

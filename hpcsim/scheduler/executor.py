@@ -1,19 +1,52 @@
-"""What an executor is: it gets tasks done, somewhere."""
+"""What an executor is: it gets tasks done, somewhere; and who is told of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, Self, Unpack
 
-from hpcsim.directory import StudyDirectory
-from hpcsim.errors import SpaceError, nearest
+from hpcsim.cores import cores
+from hpcsim.plugin import Plugin, PluginFields, first_line
 from hpcsim.scheduler.plan import Plan
-from hpcsim.study import Study
+from hpcsim.scheduler.target import LOCAL, Target
+from hpcsim.study.directory import StudyDirectory
+from hpcsim.study.study import Study
 
-if TYPE_CHECKING:
-    from hpcsim.scheduler.site import Arguments
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what happens.
+
+    Parameters
+    ----------
+    started : callable
+        ``started(study, plan)`` before tasks are started.
+    progressed : callable
+        ``progressed(points over, of these failed)``.
+    notify : callable
+        A sentence for people.
+    tasked : callable
+        ``tasked(tasks that run, tasks that are over)``, where the executor starts them itself.
+    dashboard : callable
+        The address of Dask's own pages, where there is a Dask cluster.
+    """
+
+    started: Callable[[Study, Plan], None] = lambda study, plan: None
+    progressed: Callable[[int, int], None] = lambda done, failed: None
+    notify: Callable[[str], None] = lambda text: None
+    tasked: Callable[[int, int], None] = lambda running, over: None
+    dashboard: Callable[[str], None] = lambda address: None
+
+
+class Feed(Protocol):
+    """Tasks of which the later ones follow from the results of those before."""
+
+    def take(self, seconds_per_point: float | None = None) -> tuple[int, int] | None:
+        """The next task as (start, stop); None where there is none now: more may come when one is over."""
+
+    def finished(self, start: int, stop: int) -> None:
+        """Told when a task is over, and its points are in shards."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +58,10 @@ class Job:
     study : Study
     directory : StudyDirectory
     plan : Plan
+    target : Target
+        Where tasks run.
     retry_failed : bool
         Simulate failed points again.
-    workers : int, optional
-        How many tasks side by side; what the machine has, by default.
-    site : str or Path
-        For executors on a cluster: the name or the file of the site.
-    given : Arguments, optional
-        What stands over study and site.
-    scheduler : str
-        For `dask`: the address of a scheduler that is there, or the file that it wrote.
     on_progress : callable
         ``on_progress(points over, of these failed)`` since the start of this job.
     on_shards : callable
@@ -43,68 +70,117 @@ class Job:
         ``on_tasks(tasks that run, tasks that are over)``, by executors that start them themselves.
     dashboard : callable
         Told the address of Dask's own pages.
-    announce : callable
+    notify : callable
         Told what a user may want to know.
+    feed : Feed, optional
+        Where tasks come from in place of the pending points of the plan; for executors that say `feeds`.
     """
 
     study: Study
     directory: StudyDirectory
     plan: Plan
+    target: Target = LOCAL
     retry_failed: bool = False
-    workers: int | None = None
-    site: str | Path = ""
-    given: Arguments | None = None
-    scheduler: str = ""
     on_progress: Callable[[int, int], None] = lambda done, failed: None
     on_shards: Callable[[], None] = lambda: None
     on_tasks: Callable[[int, int], None] = lambda running, over: None
     dashboard: Callable[[str], None] = lambda address: None
-    announce: Callable[[str], None] = lambda text: None
+    notify: Callable[[str], None] = lambda text: None
+    feed: Feed | None = None
 
 
-class Executor(Protocol):
-    """Runs the tasks of a job.
+class Ahead(Protocol):
+    """Submits a study whose needed studies are not finished, and these before it, so that their jobs wait for each other."""
 
-    Every executor passes ``tests/scheduler/test_conformance.py``: equal ids, equal values to the bit.
+    def __call__(
+        self,
+        study: Study,
+        directory: StudyDirectory,
+        target: Target,
+        *,
+        retry_failed: bool,
+        accept_changes: bool,
+        notify: Callable[[str], None],
+    ) -> None:
+        """Return as soon as all of them are in the queue."""
+
+
+@dataclass(frozen=True)
+class Executor(Plugin):
+    """Runs the tasks of a job, somewhere.
+
+    Every executor passes :class:`hpcsim.testing.ExecutorSuite`: equal ids, equal values to the bit.
+
+    Parameters
+    ----------
+    name, version : str
+        As of every :class:`~hpcsim.plugin.Plugin`, like `engine`, `extra`, `requires`, `source` and `description`.
+    run : callable
+        ``run(job)`` comes back when no point is pending. It raises Interrupted if stopped by a signal (what was finished is in
+        shards), and StorageError if shards cannot be written.
+    ahead : Ahead, optional
+        For executors whose jobs outlive this process: called before the studies that a study needs are run one after the other.
+    feeds : bool
+        Whether it takes tasks from the `feed` of a job.
+    drives : bool
+        Whether it runs a search without a feed: its jobs suggest the next points.
     """
+
+    word: ClassVar[str] = "executor"
+    group: ClassVar[str] = "hpcsim.executors"
+
+    run: Callable[[Job], None]
+    ahead: Ahead | None = field(default=None, kw_only=True)
+    feeds: bool = field(default=False, kw_only=True)
+    drives: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def of(cls, name: str, found: object) -> Self | None:
+        """The executor that a name leads to: any function that takes a job will do."""
+        if isinstance(found, cls):
+            return found
+        # of a class nobody knows how its instances are made
+        return cls(name, "1", found) if callable(found) and not isinstance(found, type) else None
 
     def __call__(self, job: Job) -> None:
-        """Run until no point is pending.
-
-        Raises
-        ------
-        Interrupted
-            If stopped by a signal; what was finished is in shards.
-        StorageError
-            If shards cannot be written.
-        """
+        """Run until no point is pending."""
+        self.run(job)
 
 
-def get_executor(name: str) -> Executor:
-    """The executor of that name.
+def executor(
+    name: str,
+    *,
+    version: str = "1",
+    ahead: Ahead | None = None,
+    feeds: bool = False,
+    drives: bool = False,
+    **more: Unpack[PluginFields],
+) -> Callable[[Callable[[Job], None]], Executor]:
+    """Make a function ``run(job)`` into an :class:`Executor`.
 
-    Raises
-    ------
-    SpaceError
-        If there is none.
+    Parameters
+    ----------
+    name, version, ahead, feeds, drives
+        As of :class:`Executor`.
+    **more
+        The other fields of every :class:`~hpcsim.plugin.Plugin`.
+
+    Examples
+    --------
+    >>> @executor("nothing", engine="dask_jobqueue", extra="slurm", description="Leaves everything as it is.")
+    ... def nothing(job):
+    ...     pass
+    >>> nothing.name, nothing.extra
+    ('nothing', 'slurm')
     """
-    if name == "inline":
-        from hpcsim.scheduler.inline import run_inline
 
-        return run_inline
-    if name == "local":
-        from hpcsim.scheduler.local import run_local
+    def decorate(run: Callable[[Job], None]) -> Executor:
+        more.setdefault("description", first_line(run))
+        return Executor(name, version, run, ahead=ahead, feeds=feeds, drives=drives, **more)
 
-        return run_local
-    if name == "dask":
-        from hpcsim.scheduler.dask_cluster import run_dask
-
-        return run_dask
-    if name == "slurm":
-        from hpcsim.scheduler.slurm import run_slurm
-
-        return run_slurm
-    raise SpaceError(f'there is no executor "{name}"; {nearest(name, EXECUTORS)}')
+    return decorate
 
 
-EXECUTORS = ("inline", "local", "dask", "slurm")
+def side_by_side(job: Job) -> int:
+    """How many tasks this machine has cores for, unless the user says it."""
+    return job.target.workers or max(1, cores() // job.study.file.resources.cores)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from hpcsim.errors import Interrupted
-from hpcsim.scheduler.executor import Job
-from hpcsim.scheduler.runner import Runner
+from hpcsim.scheduler.executor import Job, executor
+from hpcsim.scheduler.log.failure_log import FailureLog
+from hpcsim.scheduler.log.task_log import TaskLog
+from hpcsim.scheduler.signals import handled, interrupts
+from hpcsim.scheduler.task.runner import Runner
 
 
+@executor("inline", feeds=True)
 def run_inline(job: Job) -> None:
     """Simulate in this process; for debugging, notebooks, and models that only this process knows.
 
@@ -25,23 +26,25 @@ def run_inline(job: Job) -> None:
         failed += bad
         job.on_progress(done, failed)
 
-    for start, stop in job.plan.pending:
-        runner = Runner(job.study, job.directory, start, stop, retry_failed=job.retry_failed, on_done=on_done)
-        with _interruptible(runner):
-            try:
+    with TaskLog(job.directory.logs.resolve() / "inline.log") as log:
+        failures = FailureLog(log)
+        for start, stop in _tasks(job):
+            options = {"retry_failed": job.retry_failed, "planned": True, "on_done": on_done, "failures": failures}
+            runner = Runner(job.study, job.directory, start, stop, **options)  # type: ignore[arg-type]
+            # Ctrl-C is heard here, so that any other KeyboardInterrupt is the model's own
+            with handled(interrupts(), lambda number, runner=runner: runner.interrupt()):  # type: ignore[misc]
                 runner.run()
-            except KeyboardInterrupt:
-                raise Interrupted("stopped; what was finished is written") from None
+            if runner.stopping:
+                # the signal came when nothing of this task was left, but other tasks may be
+                raise Interrupted("stopped")
+    if log.path.stat().st_size == 0:
+        log.path.unlink()
 
 
-@contextmanager
-def _interruptible(runner: Runner) -> Iterator[None]:
-    """SIGTERM stops the runner after it has written what it has."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _tasks(job: Job) -> Iterator[tuple[int, int]]:
+    if job.feed is None:
+        yield from job.plan.pending
         return
-    previous = signal.signal(signal.SIGTERM, lambda number, frame: runner.interrupt())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    while task := job.feed.take():
+        yield task
+        job.feed.finished(*task)

@@ -1,71 +1,60 @@
-"""Executor ``local``: a Dask LocalCluster on this machine; each Dask task is one ``hpcsim task``."""
+"""Executor ``local``: this machine; a thread for each core waits for one ``hpcsim task`` after the other.
+
+There is no Dask here: to load and start it takes longer than a small sweep, and a laptop has no use for its scheduler.
+``--on dask`` without an address has Dask's pages on the same machine.
+"""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 
 from hpcsim.errors import Interrupted
-from hpcsim.scheduler.executor import Job
-from hpcsim.scheduler.task import Progress
-from hpcsim.scheduler.task_process import STOPPED, TaskCommand, TaskProcesses
+from hpcsim.scheduler.dispatch import PointCount, dispatch
+from hpcsim.scheduler.executor import Job, executor, side_by_side
+from hpcsim.scheduler.task.process import STOPPED, TaskCommand, TaskProcesses
+from hpcsim.scheduler.task.supervisor import Progress
 
 
+@executor("local", feeds=True)
 def run_local(job: Job) -> None:
-    """Run the tasks on the cores of this machine, under a Dask cluster whose dashboard shows them."""
-    if job.plan.left == 1:
-        # a cluster would take longer to start than many a point (the kernels of a study, say)
-        _run_alone(job)
-    else:
-        _run_cluster(job)
-
-
-def _run_alone(job: Job) -> None:
-    def hear(progress: Progress) -> None:
-        job.on_progress(progress.done, progress.failed)
-
-    processes = TaskProcesses(TaskCommand.of(job))
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(processes.run, *job.plan.pending[0], hear)
-        try:
-            running.result()
-        except (KeyboardInterrupt, Interrupted):
-            processes.stop()
-            raise Interrupted(STOPPED) from None
-
-
-def _run_cluster(job: Job) -> None:
-    import dask
-    from dask.distributed import Client, LocalCluster
-
-    from hpcsim.scheduler.dask_tasks import SETTINGS, run_tasks, show_dashboard
-
-    # the worker lives in this process; on a laptop that slept, Dask would take it for dead, and wait for another for ever
-    dask.config.set({**SETTINGS, "distributed.scheduler.worker-ttl": None})
-    workers = side_by_side(job)
-    # a Dask worker only waits for its process, so threads are enough
+    """Run the tasks on the cores of this machine."""
+    count = PointCount(job)
     with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=workers,
-            processes=False,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
+        closing(TaskProcesses(TaskCommand.of(job))) as processes,
+        ThreadPoolExecutor(side_by_side(job)) as threads,
     ):
-        show_dashboard(job, cluster)
-        run_tasks(client, job, lambda: workers)
+        try:
+            dispatch(job, _Threads(threads, side_by_side(job), processes, count), {})
+        except (KeyboardInterrupt, Interrupted):
+            raise Interrupted(STOPPED) from None
+        finally:
+            # after an error others still run: they write what they have before the threads are left
+            processes.stop()
+    count.all_over()
 
 
-def side_by_side(job: Job) -> int:
-    """How many tasks this machine has cores for, unless the user says it."""
-    return job.workers or max(1, cores() // job.study.file.resources.cores)
+class _Threads:
+    """Threads that wait for a process each."""
 
+    def __init__(self, threads: ThreadPoolExecutor, room: int, processes: TaskProcesses, count: PointCount) -> None:
+        self._threads, self._room, self._processes, self._count = threads, room, processes, count
 
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    def room(self) -> int:
+        """As many tasks as threads."""
+        return self._room
+
+    def submit(self, start: int, stop: int) -> Future[float]:
+        """Start a task."""
+
+        def hear(progress: Progress) -> None:
+            self._count.add(start, "", progress.done, progress.failed)
+
+        return self._threads.submit(self._processes.run, start, stop, hear)
+
+    def finished(self, running: list[Future[float]]) -> list[Future[float]]:
+        """Tasks that have ended."""
+        return list(wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done)
+
+    def watch(self) -> None:
+        """Nothing: a process that dies is started again where it is waited for."""

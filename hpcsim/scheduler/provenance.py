@@ -41,7 +41,13 @@ def describe(study: str, command: Sequence[str], folder: Path) -> dict[str, str]
 
 
 def _versions() -> dict[str, str]:
-    return {str(item.metadata["Name"]): item.version for item in distributions()}
+    found = {}
+    for item in distributions():
+        # the head alone: to parse the whole text of each package as an e-mail costs a quarter of a second
+        head = (item.read_text("METADATA") or item.read_text("PKG-INFO") or "").partition("\n\n")[0]
+        fields = dict(line.split(": ", 1) for line in head.splitlines() if line.startswith(("Name: ", "Version: ")))
+        found[fields.get("Name", "")] = fields.get("Version", "")
+    return found
 
 
 def _own_version() -> str:

@@ -2,64 +2,41 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+from contextlib import ExitStack
+from dataclasses import replace
 
-from hpcsim.analysis import find_observations
-from hpcsim.directory import StudyDirectory
-from hpcsim.errors import Interrupted
-from hpcsim.models.model import Context, cache_directory
-from hpcsim.scheduler.executor import Job, get_executor
-from hpcsim.scheduler.plan import Plan, complete, plan
-from hpcsim.scheduler.provenance import describe
-from hpcsim.study import Study
+from hpcsim.errors import ResultsError
+from hpcsim.scheduler.executor import Executor, Job, Listener
+from hpcsim.scheduler.executors import get_executor
+from hpcsim.scheduler.gather import gather
+from hpcsim.scheduler.plan import Plan, coming, complete, plan, settled, unfinished_inputs
+from hpcsim.scheduler.prepare import prepare
+from hpcsim.scheduler.search.driver import driving
+from hpcsim.scheduler.search.feed import SearchFeed, check_search
+from hpcsim.scheduler.signals import StopRequests, handled, interrupts
+from hpcsim.scheduler.state.outcome import check_whole, uncollected
+from hpcsim.scheduler.state.recovery import recover
+from hpcsim.scheduler.sweep_lock import one_sweep
+from hpcsim.scheduler.target import LOCAL, Target
+from hpcsim.study.directory import StudyDirectory
+from hpcsim.study.expected_size import disk_warning
+from hpcsim.study.observations import find_observations
+from hpcsim.study.study import Study
 
-if TYPE_CHECKING:
-    from hpcsim.scheduler.site import Arguments
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Who is told what happens.
-
-    Parameters
-    ----------
-    started : callable
-        ``started(study, plan)`` before tasks are started.
-    progressed : callable
-        ``progressed(points over, of these failed)``.
-    said : callable
-        A sentence for people.
-    tasked : callable
-        ``tasked(tasks that run, tasks that are over)``, where the executor starts them itself.
-    dashboard : callable
-        The address of Dask's own pages, where there is a Dask cluster.
-    """
-
-    started: Callable[[Study, Plan], None] = lambda study, plan: None
-    progressed: Callable[[int, int], None] = lambda done, failed: None
-    said: Callable[[str], None] = lambda text: None
-    tasked: Callable[[int, int], None] = lambda running, over: None
-    dashboard: Callable[[str], None] = lambda address: None
+#: How often points run that do not arrive in the results, since their shard was damaged or their task killed.
+ROUNDS = 3
 
 
 def sweep(
     study: Study,
     directory: StudyDirectory,
+    target: Target = LOCAL,
     *,
-    on: str = "local",
-    workers: int | None = None,
     retry_failed: bool = False,
-    site: str | Path = "",
-    given: Arguments | None = None,
-    scheduler: str = "",
+    accept_changes: bool = False,
     listener: Listener | None = None,
+    infer: bool = True,
 ) -> Plan:
     """Run what a study's directory does not hold yet, and collect it.
 
@@ -68,19 +45,15 @@ def sweep(
     study : Study
     directory : StudyDirectory
         Made when it is not there.
-    on : str
-        Name of the executor.
-    workers : int, optional
-        Tasks side by side.
+    target : Target
+        Where tasks run.
     retry_failed : bool
         Simulate failed points again.
-    site : str or Path
-        For `slurm` and `dask`: the name or the file of the site.
-    given : Arguments, optional
-        For `slurm` and `dask`: what stands over study and site.
-    scheduler : str
-        For `dask`: the address of a scheduler that is there, or the file that it wrote.
+    accept_changes : bool
+        Go on where code has changed since the points in the directory were made; the results say which made which row.
     listener : Listener, optional
+    infer : bool
+        Whether inference will follow, so that its observations are wanted.
 
     Returns
     -------
@@ -93,113 +66,120 @@ def sweep(
         If the directory holds another study.
     Interrupted
         If stopped by a signal; what was finished is collected.
+    IncompleteError
+        If points of the design are missing in the results after some rounds.
+    BusyError
+        If another process runs a sweep in this directory.
     """
     listener = listener or Listener()
-    executor = get_executor(on)
-    prepare(study, directory, on=on, workers=workers, site=site, given=given, scheduler=scheduler, listener=listener)
-    todo = plan(study, directory, retry_failed=retry_failed)
-    listener.started(study, todo)
-    if complete(study, directory) and not todo.left:
-        return todo
-    with _sigterm_as_interrupt():
-        try:
-            if todo.left:
-                executor(
-                    Job(
-                        study,
-                        directory,
-                        todo,
-                        retry_failed=retry_failed,
-                        workers=workers,
-                        site=site,
-                        given=given,
-                        scheduler=scheduler,
-                        on_progress=listener.progressed,
-                        on_shards=lambda: gather(study, directory, listener, final=False),
-                        on_tasks=listener.tasked,
-                        dashboard=listener.dashboard,
-                        announce=listener.said,
-                    )
-                )
-        finally:
-            gather(study, directory, listener, final=True)
+    executor = get_executor(target.executor)
+    check_search(study, executor, retry_failed=retry_failed)
+    # a finished study that cannot be written, in an archive say, is read all the same
+    archived = _whole(study, directory) and not os.access(directory.path, os.W_OK)
+    stop = StopRequests()
+    feeds = study.search is not None and not executor.drives
+    with handled(interrupts(), stop.hear), ExitStack() as locks:
+        if not archived:
+            locks.enter_context(one_sweep(directory, f"a sweep on {target.executor}"))
+        for words in recover(study, directory, accept_changes=accept_changes):
+            listener.notify(words)
+        if executor.ahead and infer and any(unfinished_inputs(study, directory)):
+            again = {"retry_failed": retry_failed, "accept_changes": accept_changes}
+            executor.ahead(study, directory, target, notify=listener.notify, **again)
+        run_inputs(study, directory, target, accept_changes=accept_changes, listener=listener, infer=infer)
+        prepare(study, directory, accept_changes=accept_changes, listener=listener)
+        if feeds and not archived:
+            locks.enter_context(driving(directory, f"a search on {target.executor}"))
+        feed = SearchFeed(study, directory) if feeds else None
+        todo = feed.plan if feed else _plan(study, directory, retry_failed=retry_failed)
+        if words := disk_warning(study, directory, todo.left):
+            listener.notify(words)
+        listener.started(study, todo)
+        # points that ran, and whose process or job ended before it told the sampler
+        untold = study.search is not None and executor.drives and not archived and study.search.pending(directory.path) > 0
+        if todo.left or untold or not (archived or settled(study, directory)):
+            job = Job(
+                study,
+                directory,
+                todo,
+                target,
+                retry_failed=retry_failed,
+                on_progress=listener.progressed,
+                on_shards=lambda: gather(study, directory, listener, final=False),
+                on_tasks=listener.tasked,
+                dashboard=listener.dashboard,
+                notify=listener.notify,
+                feed=feed,
+            )
+            _simulate(executor, job, listener, stop, untold=untold)
+        if feed:
+            listener.notify(feed.told())
     return todo
 
 
-def prepare(
-    study: Study,
-    directory: StudyDirectory,
-    *,
-    on: str = "local",
-    workers: int | None = None,
-    site: str | Path = "",
-    given: Arguments | None = None,
-    scheduler: str = "",
-    listener: Listener | None = None,
-) -> None:
-    """Make a directory ready for tasks: run the studies that this one needs, write it down, compile.
+def _plan(study: Study, directory: StudyDirectory, *, retry_failed: bool) -> Plan:
+    """What is missing, with points that a sampler has yet to suggest."""
+    known = plan(study, directory, retry_failed=retry_failed)
+    return replace(known, total=known.total + coming(study, directory))
+
+
+def _simulate(executor: Executor, job: Job, listener: Listener, stop: StopRequests, *, untold: bool = False) -> None:
+    """Run and collect until the results hold every point; what a shard lost, or a task that was killed, runs again.
 
     Raises
     ------
-    DirectoryError
-        If the directory holds another study.
+    IncompleteError
+        If points are missing after some rounds.
     """
-    find_observations(study)
-    for name in study.needs:
-        options = {"on": on, "workers": workers, "site": site, "given": given, "scheduler": scheduler}
-        _ensure_input(study, directory, name, listener or Listener(), **options)
-    directory.open(study.to_toml(), study.recipe, study.name)
-    if complete(study, directory):
-        return
-    context = Context(cache=cache_directory(), layout=study.all_outputs)
-    if study.model.prepare:
-        study.model.prepare(context)
-    for bound in study.stages:
-        if bound.stage.prepare:
-            bound.stage.prepare(bound.options, context)
+    study, directory = job.study, job.directory
+    for last in (*[False] * (ROUNDS - 1), True):
+        try:
+            if job.plan.left or untold:
+                executor(job)
+        except KeyboardInterrupt:
+            raise stop.error from None
+        finally:
+            stop.open = False
+            gather(study, directory, listener, final=True)
+        stop.check()
+        missing = uncollected(study, directory)
+        if not missing.left:
+            return
+        if not last:
+            listener.notify(f"{missing.left:,} of {missing.total:,} points have no row in the results yet: they run again")
+            listener.started(study, missing)
+            stop.open = True
+            job, untold = replace(job, plan=missing, retry_failed=False, feed=None), False
+    check_whole(study, directory, f"they were tried {ROUNDS} times; see {directory.logs}, and `hpcsim run` tries again")
 
 
-def gather(
+def run_inputs(
     study: Study,
     directory: StudyDirectory,
-    listener: Listener | None = None,
+    target: Target = LOCAL,
     *,
-    final: bool = True,
-    client: Any = None,
+    accept_changes: bool = False,
+    listener: Listener | None = None,
+    infer: bool = True,
 ) -> None:
-    """Move finished points from shards into the results, and say what was set aside; a Dask `client` checks shards."""
-    from hpcsim.collector.collect import collect
+    """Run the studies that this one needs, beside it, where their results are not there yet.
 
-    whole = study.completeness if final and not plan(study, directory).left else ""
-    report = collect(directory.path, final=final, client=client, provenance=_provenance(directory), complete=whole)
-    for item in (*report.damaged, *report.refused):
-        (listener or Listener()).said(f"set aside: {item}; its points run again with the next command")
-
-
-def _provenance(directory: StudyDirectory) -> dict[str, str]:
-    return describe(directory.study.read_text(encoding="utf-8"), sys.argv, Path.cwd())
-
-
-def _ensure_input(study: Study, directory: StudyDirectory, name: str, listener: Listener, **options: Any) -> None:
-    """Run another study first, beside this one, when its results are not there yet."""
-    needed, place = study.input_study(name), directory.beside(name)
-    if not complete(needed, place):
-        listener.said(f"first {name}, which {study.name} needs")
-        sweep(needed, place, listener=listener, **options)
+    Raises
+    ------
+    ResultsError, PluginError
+        If the inference wants what is not there: told before anything runs.
+    """
+    listener = listener or Listener()
+    if infer:
+        find_observations(study)
+    for name in unfinished_inputs(study, directory, infer=infer):
+        listener.notify(f"first {name}, which {study.name} needs")
+        sweep(study.input_study(name), directory.beside(name), target, accept_changes=accept_changes, listener=listener)
 
 
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """A scheduler's SIGTERM stops the sweep as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise Interrupted(f"stopped by {signal.Signals(number).name}; the same command goes on from there")
-
-    previous = signal.signal(signal.SIGTERM, stop)
+def _whole(study: Study, directory: StudyDirectory) -> bool:
+    """Whether the results hold every point; those that are damaged do not."""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        return complete(study, directory)
+    except ResultsError:
+        return False

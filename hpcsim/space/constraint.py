@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import SpaceError, nearest
+from hpcsim.errors import SpaceError, nearest, shown
 
 Predicate = Callable[[Mapping[str, np.ndarray]], Any]
 
@@ -41,6 +42,10 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 }
 _ALLOWED = f"numbers, parameters, + - * / ** %, comparisons, and, or, not, {', '.join(_FUNCTIONS)}"
 _DEEPEST = 100
+#: Characters of a condition: each point is compared with each of its terms.
+_LONGEST = 4000
+#: The largest float64.
+_HIGHEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,9 @@ class Constraint:
         if isinstance(self.condition, str):
             if _is_truth(self._tree, self.condition, 0):
                 return
-            raise SpaceError(f'"{self.condition}" is a number, expected a comparison such as "a < b"')
+            raise SpaceError(f'"{shown(self.condition)}" is a number, expected a comparison such as "a < b"')
         if not callable(self.condition):
-            raise SpaceError(f"found {self.condition}, expected a text such as \"a < b\" or a function of columns")
+            raise SpaceError(f'found {self.condition}, expected a text such as "a < b" or a function of columns')
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,7 +99,7 @@ class Constraint:
         known = set(numbers)
         for name in self.names:
             if name not in known:
-                raise SpaceError(f'constraint: there is no number "{name}"; {nearest(name, known)}')
+                raise SpaceError(f'constraint: there is no number "{shown(name)}"; {nearest(name, known)}')
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Which rows meet the condition.
@@ -120,29 +125,30 @@ class Constraint:
         answer = np.asarray(self.condition(columns))
         if answer.shape != (n,) or answer.dtype != bool:
             raise SpaceError(
-                f"constraint: the function returned {answer.dtype} of shape {answer.shape}, "
-                f"expected bool of shape ({n},)"
+                f"constraint: the function returned {answer.dtype} of shape {answer.shape}, expected bool of shape ({n},)"
             )
         return answer
 
     @cached_property
     def _tree(self) -> ast.expr:
         text = str(self.condition)
+        if len(text) > _LONGEST:
+            raise SpaceError(f'"{shown(text)}" is no condition: expected at most {_LONGEST} characters')
         try:
             return ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise SpaceError(f'"{text}" is no condition: {error}; expected one such as "a < 2 * b"') from error
+            raise SpaceError(f'"{shown(text)}" is no condition: {error}; expected one such as "a < 2 * b"') from error
 
 
 def _is_truth(node: ast.expr, text: str, depth: int) -> bool:
     """Whether an expression is a truth value and not a number; what is not allowed is an error."""
     if depth > _DEEPEST:
-        raise SpaceError(f'"{text}" is nested more than {_DEEPEST} levels deep; write it shorter')
+        raise SpaceError(f'"{shown(text)}" is nested more than {_DEEPEST} levels deep; write it shorter')
     operands, truths, result = _parts(node, text)
     for operand in operands:
         if _is_truth(operand, text, depth + 1) != truths:
             expected = "a comparison" if truths else "a number"
-            raise SpaceError(f'"{text}": found "{ast.unparse(operand)}" where {expected} is expected')
+            raise SpaceError(f'"{shown(text)}": found "{shown(ast.unparse(operand))}" where {expected} is expected')
     return result
 
 
@@ -162,13 +168,13 @@ def _parts(node: ast.expr, text: str) -> tuple[list[ast.expr], bool, bool]:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             if (len(args) < 2) if name in ("min", "max") else (len(args) != 1):
                 wanted = "at least two values" if name in ("min", "max") else "one value"
-                raise SpaceError(f'"{text}": {name} takes {wanted}, found {len(args)}')
+                raise SpaceError(f'"{shown(text)}": {name} takes {wanted}, found {len(args)}')
             return args, False, False
         case ast.Name():
             return [], False, False
-        case ast.Constant(value=value) if type(value) in (int, float):
+        case ast.Constant(value=value) if type(value) is float or (type(value) is int and abs(value) <= _HIGHEST):
             return [], False, False
-    raise SpaceError(f'"{text}": "{ast.unparse(node)}" is not allowed; allowed: {_ALLOWED}')
+    raise SpaceError(f'"{shown(text)}": "{shown(ast.unparse(node))}" is not allowed; allowed: {_ALLOWED}')
 
 
 def _value(node: ast.expr, columns: Mapping[str, np.ndarray]) -> Any:

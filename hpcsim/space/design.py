@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import cached_property
 from hashlib import blake2b
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import SpaceError, nearest
+from hpcsim.errors import SpaceError, nearest, shown
 from hpcsim.space import sequence
 from hpcsim.space.constraint import Constraint
-from hpcsim.space.distribution import column
 from hpcsim.space.identity import point_ids, point_seeds
+from hpcsim.space.order import described, ordered
+from hpcsim.space.points import Point, Points, column
 from hpcsim.space.space import Space
 
-if TYPE_CHECKING:
-    from hpcsim.models.model import Point, Points
-
 METHODS = ("grid", "random", "sobol", "halton", "lhs")
-#: Attempts to replace a draw that a constraint forbids.
+#: Attempts to replace a draw that a constraint or the bounds of a parameter forbid.
 ATTEMPTS = 10_000
 _LONGEST = 2**62
 #: Rows and candidates that a replacement looks at together: enough for numpy, little for memory.
@@ -33,8 +30,9 @@ _ROWS, _CANDIDATES = 256, 16_384
 class Design:
     """A space put in order.
 
-    The replicate runs fastest, then the axes of the grid (the last one fastest), then the sample. Point ``i``
-    depends on ``i`` alone: nothing is listed, nothing is kept.
+    The replicate runs fastest, then the axes of the grid, then the sample. Axes stand in the order of their names (the
+    last one runs fastest) and values in ascending order, however the space was written. Point ``i`` depends on ``i``
+    alone: nothing is listed, nothing is kept.
 
     Parameters
     ----------
@@ -49,8 +47,8 @@ class Design:
     replicates : int
         How often each set of values is simulated, each time with another random seed.
     constraint : Constraint, str or callable, optional
-        A sample that violates it is replaced by independent random draws until one does not. It sees drawn and
-        fixed parameters.
+        A sample that violates it is replaced by independent random draws until one does not, and so is one outside
+        the bounds of its parameters. It sees drawn and fixed parameters.
     block : int, optional
         Points in one Latin hypercube; `n` by default. A hypercube cannot grow: a longer design keeps the points
         that it has when `block` stays at the old `n`.
@@ -61,6 +59,8 @@ class Design:
     ------
     SpaceError
         If the method does not suit the space, or a number makes no sense.
+    StudyError
+        If hardly anything of a distribution lies within the bounds of its parameter.
 
     Examples
     --------
@@ -91,15 +91,19 @@ class Design:
         self.replicates = _check_count("replicates", replicates)
         self.hypercube = self.n if block is None else _check_count("block", block)
         self.constraint = constraint if isinstance(constraint, Constraint | None) else Constraint(constraint)
-        self._cells = prod(len(axis) for axis in space.axes)
+        # numbers of points follow from the meaning of a space, not from how its file is written or rewritten
+        self._axes = ordered(space.axes)
+        self._cells = prod(len(axis) for axis in self._axes)
         self._length = self.n * self._cells * self.replicates
         if self._length > _LONGEST:
-            raise SpaceError(f"found {self._length} points, expected at most 2**62; make the grid or n smaller")
+            raise SpaceError(f"found {shown(self._length)} points, expected at most 2**62; make the grid or n smaller")
         if method == "sobol" and self.n > 2**sequence.SOBOL_BITS:
             raise SpaceError(f"found n = {self.n}, a Sobol sequence has 2**{sequence.SOBOL_BITS} points; use random")
         # streams belong to names in sorted order, so that the order of the file does not matter
         self._drawn = sorted(space.sampled)
         self._check_constraint()
+        # a distribution of which the bounds leave nothing is a mistake of the space
+        self._cut = space.cut
 
     def __len__(self) -> int:
         return self._length
@@ -120,8 +124,6 @@ class Design:
         SpaceError
             If there are no such points, or the constraint forbids nearly everything.
         """
-        from hpcsim.models.model import Points
-
         columns, replicates = self._columns(start, stop)
         ids = point_ids(self.model, columns, replicates)
         return Points(columns, ids.astype("U32").tolist(), replicates, point_seeds(self.seed, ids))
@@ -160,17 +162,33 @@ class Design:
     @cached_property
     def digest(self) -> str:
         """32 hexadecimal digits that stand for this sequence of points and their seeds."""
+        return self._digest([axis.described() for axis in self._axes])
+
+    @property
+    def extent(self) -> list[str | int]:
+        """What tells this design with all its points from others."""
+        return [self.digest]
+
+    @cached_property
+    def earlier_digest(self) -> str:
+        """The digest that hpcsim gave when axes stood in the order of the file: directories may carry it."""
+        axes = [[[name, described(values)] for name, values in axis.lists.items()] for axis in self.space.axes]
+        return self._digest(axes)
+
+    def _digest(self, axes: list[Any]) -> str:
         space = self.space
         text = {
             "format": "hpcsim-design-1",
             "model": self.model,
             "fixed": dict(space.fixed),
-            "axes": [[[name, _described(values)] for name, values in axis.lists.items()] for axis in space.axes],
-            "sampled": {name: _described(distribution) for name, distribution in space.sampled.items()},
+            "axes": axes,
+            "sampled": {name: described(distribution) for name, distribution in space.sampled.items()},
             "sequence": [self.method, self.n, self.seed, self.replicates],
             "hypercube": self.hypercube if self.method == "lhs" else None,
             "constraint": self._constraint_text(),
         }
+        if self._cut:
+            text["bounds"] = {name: described(rest) for name, rest in self._cut.items()}
         return blake2b(json.dumps(text, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _constraint_text(self) -> str:
@@ -185,9 +203,7 @@ class Design:
         grid = {name for axis in self.space.axes for name in axis.names}
         listed = grid.intersection(self.constraint.names)
         if listed:
-            raise SpaceError(
-                f"constraint: {', '.join(sorted(listed))} stands in the grid; expected drawn and fixed parameters alone"
-            )
+            raise SpaceError(f"constraint: {', '.join(sorted(listed))} is in the grid; expected drawn and fixed parameters alone")
         numbers = {p.name for p in self.space.parameters if isinstance(p.default, (int, float))} - grid
         self.constraint.check(numbers)
 
@@ -198,7 +214,7 @@ class Design:
         rest, replicates = np.divmod(np.arange(start, stop, dtype=np.int64), self.replicates)
         sample, cell = np.divmod(rest, self._cells)
         columns: dict[str, np.ndarray] = {}
-        for axis in reversed(self.space.axes):
+        for axis in reversed(self._axes):
             cell, place = np.divmod(cell, len(axis))
             columns |= axis.at(place)
         if self._drawn and stop > start:
@@ -220,7 +236,7 @@ class Design:
             uniform = sequence.lhs(self.seed, dims, start, stop, self.hypercube)
         else:
             uniform = sequence.ENDLESS[self.method](self.seed, dims, start, stop)
-        if self.constraint is not None:
+        if self.constraint is not None or self._cut:
             rejected = np.flatnonzero(~self._accepted(uniform))
             for rows in np.split(rejected, range(_ROWS, len(rejected), _ROWS)):
                 uniform[rows] = self._replaced(start + rows)
@@ -231,12 +247,14 @@ class Design:
         return {name: self.space.sampled[name].quantile(np.ascontiguousarray(uniform[:, i])) for i, name in drawn}
 
     def _accepted(self, uniform: np.ndarray) -> np.ndarray:
-        if self.constraint is None:
-            return np.ones(len(uniform), bool)
-        return self.constraint({**self._fixed(len(uniform)), **self._transformed(uniform)})
+        drawn = self._transformed(uniform)
+        accepted = np.ones(len(uniform), bool)
+        for name, rest in self._cut.items():
+            accepted &= (drawn[name] >= rest.low) & (drawn[name] <= rest.high)
+        return accepted if self.constraint is None else accepted & self.constraint({**self._fixed(len(uniform)), **drawn})
 
     def _replaced(self, samples: np.ndarray) -> np.ndarray:
-        """The first draws of the given samples that the constraint accepts; shape (samples, dims)."""
+        """The first draws of the given samples that bounds and constraint accept; shape (samples, dims)."""
         dims = len(self._drawn)
         found = np.empty((len(samples), dims))
         waiting, attempt = np.arange(len(samples)), 0
@@ -253,14 +271,16 @@ class Design:
         return found
 
     def _hopeless(self, done: int, total: int) -> str:
-        condition = self.constraint.condition if self.constraint else ""
+        condition = f"constraint: {shown(self.constraint.condition)}" if self.constraint else ""
+        bounds = f"bounds of {', '.join(self._cut)}" if self._cut else ""
         return (
-            f"constraint: {condition}: {total - done} of {total} samples found no values that meet it in {ATTEMPTS} "
-            f"attempts each (acceptance below {1 / ATTEMPTS:g}); widen it or narrow the distributions"
+            f"{', '.join(filter(None, [condition, bounds]))}: {total - done} of {total} samples found no values that meet "
+            f"{'them' if bounds else 'it'} in {ATTEMPTS} attempts each (acceptance below {1 / ATTEMPTS:g}); "
+            f"{'widen it or ' if condition else ''}narrow the distributions"
         )
 
 
-def _check_method(method: str, space: Space, n: int | None, block: int | None, constraint: Any) -> str:
+def _check_method(method: str, space: Space, n: int | None, block: int | None, constraint: object) -> str:
     if method not in METHODS:
         raise SpaceError(f'there is no method "{method}"; {nearest(str(method), METHODS)}')
     sampled = ", ".join(sorted(space.sampled))
@@ -280,19 +300,13 @@ def _check_method(method: str, space: Space, n: int | None, block: int | None, c
     return method
 
 
-def _check_count(name: str, count: Any) -> int:
+def _check_count(name: str, count: object) -> int:
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise SpaceError(f"found {name} = {count}, expected a whole number, at least 1")
+        raise SpaceError(f"found {name} = {shown(count)}, expected a whole number, at least 1")
     return int(count)
 
 
-def _check_seed(seed: Any) -> int:
+def _check_seed(seed: object) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise SpaceError(f"found seed = {seed}, expected a whole number, at least 0")
+        raise SpaceError(f"found seed = {shown(seed)}, expected a whole number, at least 0")
     return int(seed)
-
-
-def _described(distribution: Any) -> list[Any]:
-    """Kind and numbers of a distribution, without what follows from them."""
-    numbers = [getattr(distribution, part.name) for part in fields(distribution) if part.init]
-    return [type(distribution).__name__, *numbers]

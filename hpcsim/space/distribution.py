@@ -9,20 +9,23 @@ lies within an error of a rounding boundary, once in some ten thousand of those 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import inf, isfinite, log, nan, pi
+from math import exp, inf, isfinite, log, nan, pi
 
 import numpy as np
 
-from hpcsim.errors import SpaceError
+from hpcsim.errors import SpaceError, shown
 from hpcsim.space.parameter import Value
+from hpcsim.space.points import column
+from hpcsim.space.sequence import HIGHEST, LOWEST
 from hpcsim.space.units import exact
 
 _DROPPED = 52 - 36
 #: Above this, a float64 index has gaps and a list of values is a mistake.
 _LONGEST = 2**53
+#: Less of a distribution than this within a parameter's bounds is a mistake.
+_LEAST_SHARE = 1e-3
 
 
 class Enumerated(ABC):
@@ -34,7 +37,7 @@ class Enumerated(ABC):
 
     @abstractmethod
     def at(self, index: np.ndarray) -> np.ndarray:
-        """Values at the given positions, each the same in any company.
+        """Values at the given positions, each the same, whatever the other positions are.
 
         Parameters
         ----------
@@ -238,6 +241,36 @@ class Normal(Sampled):
         """See :meth:`Sampled.log_prob`."""
         return np.asarray(-0.5 * ((x - self.mu) / self.sigma) ** 2 - log(self.sigma) - 0.5 * log(2 * pi))
 
+    def within(self, low: float | None, high: float | None) -> Normal | Truncnormal:
+        """What is left of it between two bounds: itself where no draw reaches them.
+
+        Parameters
+        ----------
+        low, high : float, optional
+            None where there is no bound.
+
+        Raises
+        ------
+        SpaceError
+            If less than a thousandth of it lies between them.
+
+        Examples
+        --------
+        >>> Normal(10.0, 2.0).within(0.0, None), Normal(100.0, 2.0).within(0.0, None)
+        (Truncnormal(mu=10.0, sigma=2.0, low=0.0, high=26.419072303222492), Normal(mu=100.0, sigma=2.0))
+        """
+        first, last = self.quantile(np.array([LOWEST, HIGHEST])).tolist()
+        if not (low is not None and low > first) and not (high is not None and high < last):
+            return self
+        ends = (first if low is None else max(low, first), last if high is None else min(high, last))
+        share = Truncnormal(self.mu, self.sigma, *ends).share if ends[0] < ends[1] else 0.0
+        if share < _LEAST_SHARE:
+            raise SpaceError(
+                f"found a share of {share:.2g} of {self} within its bounds, expected at least {_LEAST_SHARE:g}; "
+                "move mu, or draw from truncnormal or uniform"
+            )
+        return Truncnormal(self.mu, self.sigma, *ends)
+
 
 @dataclass(frozen=True)
 class Truncnormal(Sampled):
@@ -269,13 +302,21 @@ class Truncnormal(Sampled):
 
     def log_prob(self, x: np.ndarray) -> np.ndarray:
         """See :meth:`Sampled.log_prob`."""
+        inside = (x >= self.low) & (x <= self.high)
+        return np.where(inside, Normal(self.mu, self.sigma).log_prob(x) - self._log_share, -inf)
+
+    @property
+    def share(self) -> float:
+        """How much of the normal distribution lies within the ends."""
+        return exp(self._log_share)
+
+    @property
+    def _log_share(self) -> float:
         from scipy.special import log_ndtr
 
         a, b = (self.low - self.mu) / self.sigma, (self.high - self.mu) / self.sigma
         a, b = (-b, -a) if a > 0 else (a, b)
-        share = log_ndtr(b) + np.log1p(-np.exp(log_ndtr(a) - log_ndtr(b)))
-        inside = (x >= self.low) & (x <= self.high)
-        return np.where(inside, Normal(self.mu, self.sigma).log_prob(x) - share, -inf)
+        return float(log_ndtr(b) + np.log1p(-np.exp(log_ndtr(a) - log_ndtr(b))))
 
 
 @dataclass(frozen=True)
@@ -310,27 +351,6 @@ class Choice(Sampled):
         return column(self.values)
 
 
-def column(values: Sequence[Value]) -> np.ndarray:
-    """Values of one type as an array: float64, int64, or objects.
-
-    Parameters
-    ----------
-    values : sequence of value, length n
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    if all(type(value) is float for value in values):
-        return np.array(values, np.float64)
-    if all(type(value) is int and -(2**63) <= value < 2**63 for value in values):
-        return np.array(values, np.int64)
-    objects = np.empty(len(values), object)
-    for i, value in enumerate(values):
-        objects[i] = value
-    return objects
-
-
 def _geometric(low: float, high: float, share: np.ndarray) -> np.ndarray:
     start, end = log(low), log(high)
     return np.clip(_rounded(np.exp(start + (end - start) * share)), low, high)
@@ -354,7 +374,7 @@ def _check_range(low: float, high: float, positive: bool = False) -> None:
 
 def _count(n: object) -> int:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= _LONGEST:
-        raise SpaceError(f"found n = {n}, expected a whole number of values, at least 1")
+        raise SpaceError(f"found n = {shown(n)}, expected a whole number of values, at least 1 and at most 2**53")
     return int(n)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import isfinite
+from math import inf, isfinite, isinf
 from typing import Any, TypeVar
 
 import numpy as np
 
-from hpcsim.errors import SpaceError, UnitError, nearest
+from hpcsim.errors import SpaceError, UnitError, nearest, shown
 from hpcsim.space.units import convert, exact, quantity, same_unit
 
 #: A resolved value: a number in the parameter's unit, a word, a switch, or a list of numbers or words.
@@ -45,6 +45,11 @@ class Parameter:
     choices: Sequence[str] = ()
     description: str = ""
     source: str = ""
+
+    @property
+    def range(self) -> str:
+        """The bounds in words, such as ``0 to 40 pA`` or ``at least 0.1 ms``; empty without bounds."""
+        return "" if self.bounds == (None, None) else _range(*self.bounds, self.unit)
 
     def resolve(self, value: Any, unit: str = "") -> Value:
         """The value of a user in the unit of the parameter, checked.
@@ -111,7 +116,9 @@ class Parameter:
             # one rounding, from the exact value; "+ 0.0" makes no difference between 0.0 and -0.0
             number = float(fraction) + 0.0
         except OverflowError:
-            raise SpaceError(f"found {_shown(value)}, expected a number that float64 holds") from None
+            number = inf
+        if isinf(number) or (fraction and not number):
+            raise SpaceError(f"found {_shown(value)}, expected a number that float64 holds")
         if issubclass(kind, int):
             if fraction.denominator != 1:
                 raise SpaceError(f"found {_shown(value)}, expected a whole number{_in(self.unit)}")
@@ -147,12 +154,10 @@ def _kind(values: Sequence[Any]) -> type:
     return str if values and all(isinstance(value, str) for value in values) else float
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{value}"'
+def _shown(value: object) -> str:
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
-    return str(value)
+    return f'"{shown(value)}"' if isinstance(value, str) else shown(value)
 
 
 def _in(unit: str) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 
 #: Digits of scipy's Sobol engine; it has 2**32 different points.
 SOBOL_BITS = 32
-_LOWEST, _HIGHEST = 2.0**-54, 1.0 - 2.0**-53
+#: No number is below or above these.
+LOWEST, HIGHEST = 2.0**-54, 1.0 - 2.0**-53
 _ROUNDS = 8
 
 
@@ -73,7 +74,7 @@ def halton(seed: int, dims: int, start: int, stop: int) -> np.ndarray:
     engine = Halton(dims, scramble=True, rng=_generator("halton", seed))
     # scipy's fast_forward computes all points before the first; the count of points is all the state that there is
     engine.num_generated = start
-    return np.asarray(np.clip(engine.random(stop - start), _LOWEST, _HIGHEST))
+    return np.asarray(np.clip(engine.random(stop - start), LOWEST, HIGHEST))
 
 
 def lhs(seed: int, dims: int, start: int, stop: int, length: int) -> np.ndarray:
@@ -97,7 +98,7 @@ def lhs(seed: int, dims: int, start: int, stop: int, length: int) -> np.ndarray:
     keys = _mixed(columns[None, :] ^ _mixed(cube)[:, None])
     strata = _permuted(np.repeat(place[:, None], dims, axis=1), keys, length)
     jitter = _philox(_key("jitter", seed), dims, start, stop)
-    return np.asarray(np.clip((strata + jitter) / length, _LOWEST, _HIGHEST))
+    return np.asarray(np.clip((strata + jitter) / length, LOWEST, HIGHEST))
 
 
 def _philox(key: int, dims: int, start: int, stop: int) -> np.ndarray:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from hpcsim.errors import Problem, SpaceError, StudyError, UnitError, nearest
-from hpcsim.space.distribution import Distribution, Enumerated, Fixed, Sampled, Values
+from hpcsim.space.distribution import Distribution, Enumerated, Fixed, Normal, Sampled, Truncnormal, Values
 from hpcsim.space.parameter import Parameter, Value
 from hpcsim.space.table import read
 
@@ -69,6 +70,32 @@ class Space:
     sampled: Mapping[str, Sampled] = field(default_factory=dict)
     fixed: Mapping[str, Value] = field(default_factory=dict)
 
+    @cached_property
+    def cut(self) -> dict[str, Truncnormal]:
+        """Parameters whose normal distribution reaches over their bounds, with what is left of it within them.
+
+        A design replaces draws outside of the bounds by further draws.
+
+        Raises
+        ------
+        StudyError
+            If hardly anything of one lies within them.
+        """
+        found: dict[str, Truncnormal] = {}
+        problems: list[Problem] = []
+        for parameter in self.parameters:
+            normal = self.sampled.get(parameter.name)
+            try:
+                rest = normal.within(*parameter.bounds) if isinstance(normal, Normal) else normal
+            except SpaceError as error:
+                problems.append(Problem(f"space.{parameter.name}", f"{error}; allowed {parameter.range}"))
+                continue
+            if isinstance(normal, Normal) and isinstance(rest, Truncnormal):
+                found[parameter.name] = rest
+        if problems:
+            raise StudyError(problems)
+        return found
+
     @classmethod
     def from_tables(
         cls,
@@ -90,7 +117,7 @@ class Space:
         fixed : mapping
             A parameter's name to its value.
         presets : mapping, optional
-            Values that stand in for the model's defaults.
+            Values that replace the model's defaults.
 
         Returns
         -------
@@ -167,7 +194,7 @@ class _Reader:
             self._problem(key, f'there is no parameter "{name}"', nearest(name, self.parameters))
             return None
         if once and self._seen.setdefault(name, key) != key:
-            self._problem(key, f"the parameter stands in {self._seen[name]} already", "keep one of the two")
+            self._problem(key, f"the parameter is in {self._seen[name]} already", "keep one of the two")
         try:
             return read(entry, parameter)
         except (SpaceError, UnitError) as error:
@@ -182,7 +209,7 @@ class _Reader:
         else:
             self._add(key, {name: distribution})
 
-    def _group(self, key: str, group: Any) -> None:
+    def _group(self, key: str, group: object) -> None:
         """Read one table of lists that go together."""
         if not isinstance(group, Mapping) or not group:
             self._problem(key, f"found {group}, expected a table of parameters and lists of equal length")
@@ -208,7 +235,7 @@ class _Reader:
         self.axes.append(Axis(lists))
 
 
-def _groups(entry: Any) -> Iterator[tuple[str, Any]]:
+def _groups(entry: object) -> Iterator[tuple[str, object]]:
     if isinstance(entry, (list, tuple)):
         yield from ((f"space.zip[{i}]", group) for i, group in enumerate(entry))
     else:

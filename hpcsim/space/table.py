@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import SpaceError, UnitError, nearest
+from hpcsim.errors import SpaceError, UnitError, nearest, shown
 from hpcsim.space.distribution import (
     Choice,
     Distribution,
@@ -36,6 +36,8 @@ _NUMERIC: Mapping[str, tuple[type[Enumerated] | type[Sampled], tuple[str, ...]]]
     "truncnormal": (Truncnormal, ("mu", "sigma", "low", "high")),
 }
 _LISTS: Mapping[str, type[Values] | type[Choice]] = {"values": Values, "choice": Choice}
+#: Whole numbers are listed one by one.
+_LONGEST_LIST = 1_000_000
 #: Every kind of distribution that a table may name.
 KINDS = (*_LISTS, *_NUMERIC, "fixed")
 
@@ -84,13 +86,13 @@ def _table(table: Mapping[str, Any], parameter: Parameter) -> Distribution:
     kind = _kind(table)
     unit, given = table.get("unit", ""), table[kind]
     if not isinstance(unit, str):
-        raise UnitError(f'unit: found {unit}, expected a text such as "{parameter.unit or "mV"}"')
+        raise UnitError(f'unit: found {shown(unit)}, expected a text such as "{parameter.unit or "mV"}"')
     if kind == "fixed":
         return Fixed(parameter.resolve(given, unit))
     if isinstance(given, np.ndarray):
         given = list(given)
     if not isinstance(given, (list, tuple)):
-        raise SpaceError(f"{kind}: found {given}, expected a list")
+        raise SpaceError(f"{kind}: found {shown(given)}, expected a list")
     if kind == "values":
         return _values(given, parameter, unit)
     if kind == "choice":
@@ -143,6 +145,8 @@ def _numeric(kind: str, given: Sequence[Any], parameter: Parameter, unit: str) -
     numbers = {role: _number(role, item, parameter, unit) for role, item in zip(roles, given, strict=True)}
     distribution = maker(**numbers)
     if isinstance(distribution, Enumerated) and isinstance(parameter.default, int):
+        if len(distribution) > _LONGEST_LIST:
+            raise SpaceError(f"{kind}: found {len(distribution)} whole numbers, expected at most {_LONGEST_LIST}")
         return _values(distribution.at(np.arange(len(distribution))).tolist(), parameter, "")
     return distribution
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 
-from hpcsim.errors import UnitError
+from hpcsim.errors import UnitError, shown
 
 #: A number as people write it; three digits of exponent are more than float64 has.
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3}(?!\d))?)\s*(.*?)\s*", re.DOTALL)
+#: An exponent that would make a number of thousands of digits.
+_HUGE = re.compile(r"[eE][+-]?0*[1-9]\d{3}")
 _PURE = ("", "1", "dimensionless")
 #: What a dimension is called, and a unit that has it; read only to word an error.
 _DIMENSIONS = {
@@ -19,6 +23,7 @@ _DIMENSIONS = {
     "time": "ms",
     "length": "um",
     "frequency": "Hz",
+    "angular frequency": "rad/s",
     "conductance": "nS",
     "conductance density": "S/cm**2",
     "capacitance": "pF",
@@ -33,7 +38,20 @@ _DIMENSIONS = {
     "current dipole moment": "nA*um",
     "charge": "pC",
     "speed": "m/s",
+    "acceleration": "m/s**2",
+    "electric field": "mV/mm",
+    "voltage per time": "mV/ms",
+    "mass": "kg",
+    "force": "N",
+    "energy": "J",
+    "power": "W",
+    "pressure": "Pa",
+    "amount of memory": "MB",
 }
+#: What units are written with; pint's tokenizer passes over anything else.
+_LETTERS = re.compile(r"[\w\s*/^().+\-%°‰′″⁻·⋅×]{0,100}")
+#: Units with higher powers than this are nonsense, and converting them would take for ever.
+_HIGHEST_POWER = 12
 
 
 def quantity(text: str) -> tuple[str, str]:
@@ -60,8 +78,9 @@ def quantity(text: str) -> tuple[str, str]:
     (('1e-3', 'nA'), ('-70', 'mV'), ('12', ''))
     """
     match = _NUMBER.fullmatch(text)
-    if match is None or match[2][:1] in tuple("0123456789."):
-        raise UnitError(f'"{text}" is no quantity; expected a number and a unit, such as "29 pA"')
+    # "5 1/s" has a unit; "1 000 ms" and "5 2 mV" are no numbers
+    if match is None or (match[2][:1] in tuple("0123456789.") and not match[2].startswith("1/")):
+        raise UnitError(f'"{shown(text)}" is no quantity; expected a number and a unit, such as "29 pA"')
     return match[1], match[2]
 
 
@@ -88,9 +107,12 @@ def exact(number: Any) -> Fraction:
     """
     try:
         # str() of a numpy scalar is the shortest decimal of its own width
-        return Fraction(str(number))
+        text = str(number)
+        if _HUGE.search(text):
+            raise ValueError(text)
+        return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise UnitError(f"found {number}, expected a finite number") from error
+        raise UnitError(f"found {shown(number)}, expected a finite number") from error
 
 
 def same_unit(first: str, second: str) -> bool:
@@ -128,17 +150,14 @@ def convert(number: Any, unit: str, to: str) -> Fraction:
     if same_unit(unit, to):
         return value
     source, target = _parsed(unit), _parsed(to)
-    if source.dimensionality != target.dimensionality:
-        found = f"{number} {unit}".strip()
-        raise UnitError(
-            f'"{found}" is {_noun(unit)} ({unit or "no unit"}); '
-            f'expected {_noun(to)}, such as "{f"{number} {to}".strip()}"'
-        )
-    pint = _pint()
+    if _measured(source) != _measured(target):
+        found = f"{shown(number)} {unit}".strip()
+        raise UnitError(f'"{found}" is {_noun(unit)} ({unit or "no unit"}); {_expected(number, to)}')
     try:
         return Fraction(_registry().Quantity(value, source).to(target).magnitude)
-    except (pint.errors.PintError, TypeError, ValueError) as error:
-        raise UnitError(f'"{unit}" cannot be converted to "{to}": {error}') from error
+    except (_pint().errors.PintError, TypeError, ValueError, ArithmeticError) as error:
+        # differences of temperatures, logarithmic units
+        raise UnitError(f'"{shown(number)} {unit}" lies on another scale; {_expected(number, to)}') from error
 
 
 def convert_difference(number: Any, unit: str, to: str) -> Fraction:
@@ -149,7 +168,34 @@ def convert_difference(number: Any, unit: str, to: str) -> Fraction:
     UnitError
         As :func:`convert`.
     """
-    return convert(number, unit, to) - convert(0, unit, to)
+    if same_unit(unit, to) or _measured(_parsed(unit)) != _measured(_parsed("kelvin")):
+        return convert(number, unit, to) - convert(0, unit, to)
+    # through kelvin, which is its own difference: "2 delta_degC" lies on no scale
+    kelvins = convert(number, unit, "kelvin") - convert(0, unit, "kelvin")
+    return convert(kelvins, "kelvin", to) - convert(0, "kelvin", to)
+
+
+def base_units(unit: str) -> Fraction:
+    """What one of a unit is in SI base units.
+
+    Raises
+    ------
+    UnitError
+        If pint does not know the unit, or it has an offset (degC).
+
+    Examples
+    --------
+    >>> float(base_units("mS/cm**2")), float(base_units(""))
+    (10.0, 1.0)
+    """
+    parsed = _parsed(unit)
+    try:
+        zero, one = (Fraction(_registry().Quantity(Fraction(k), parsed).to_base_units().magnitude) for k in (0, 1))
+    except (_pint().errors.PintError, TypeError, ValueError, ArithmeticError) as error:
+        raise UnitError(f'"{shown(unit)}" lies on another scale than its SI unit') from error
+    if zero:
+        raise UnitError(f'"{shown(unit)}" has an offset; expected a unit such as "kelvin"')
+    return one
 
 
 def check_unit(unit: str) -> None:
@@ -167,7 +213,10 @@ def check_unit(unit: str) -> None:
 @lru_cache(maxsize=1)
 def _registry() -> Any:
     # Fractions keep every conversion exact; pint takes 0.3 s to import and 0.3 s to read its units
-    return _pint().UnitRegistry(non_int_type=Fraction)
+    registry = _pint().UnitRegistry(non_int_type=Fraction)
+    # as most papers and many files have it: MOhm
+    registry.define("@alias ohm = Ohm")
+    return registry
 
 
 def _pint() -> Any:
@@ -178,17 +227,48 @@ def _pint() -> Any:
 
 @lru_cache(maxsize=256)
 def _parsed(unit: str) -> Any:
+    message = f'"{shown(unit)}" is no unit; expected one such as "pA", "mV", "ms" or "S/cm**2"'
+    if not _LETTERS.fullmatch(unit):
+        raise UnitError(message)
     try:
-        return _registry().parse_units("" if unit.strip() in _PURE else unit)
+        # the ohm sign and the letter omega are one
+        parsed = _registry().parse_units("" if unit.strip() in _PURE else normalize("NFC", unit))
     except Exception as error:  # pint's parser also leaks tokenizer, attribute and type errors
-        raise UnitError(f'"{unit}" is no unit; expected one such as "pA", "mV", "ms" or "S/cm**2"') from error
+        raise UnitError(message) from error
+    powers = [*parsed._units.values(), *parsed.dimensionality.values()]
+    if any(abs(power) > _HIGHEST_POWER for power in powers):
+        raise UnitError(message)
+    return parsed
+
+
+def _measured(unit: Any) -> dict[str, Fraction]:
+    """Dimensions with their powers; angles and data are some: 5 rad/s are not 5 Hz, 5 % are not 5 MB."""
+    powers = dict(unit.dimensionality)
+    roots = dict(_registry().get_root_units(unit)[1]._units)
+    angle, data = roots.get("radian", 0), roots.get("bit", 0)
+    # an angle alone is a pure number; bytes are none
+    return {**powers, **({"[angle]": angle} if powers and angle else {}), **({"[data]": data} if data else {})}
+
+
+def _expected(number: object, unit: str) -> str:
+    return f'expected {_noun(unit)}, such as "{f"{shown(number)} {unit}".strip()}"'
 
 
 def _noun(unit: str) -> str:
-    dimensionality = _parsed(unit).dimensionality
-    if not dimensionality:
+    measured = _measured(_parsed(unit))
+    if not measured:
         return "a pure number"
     for name, example in _DIMENSIONS.items():
-        if _parsed(example).dimensionality == dimensionality:
+        if _measured(_parsed(example)) == measured:
             return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-    return f"a quantity of {dimensionality}"
+    return f"a quantity of {_product(measured)}"
+
+
+def _product(powers: Mapping[str, Fraction]) -> str:
+    """Dimensions as people write them, such as ``[mass] * [length]**2 / [time]**3``."""
+
+    def side(sign: int) -> list[str]:
+        chosen = {name: sign * power for name, power in powers.items() if sign * power > 0}
+        return [name if power == 1 else f"{name}**{float(power):g}" for name, power in chosen.items()]
+
+    return " / ".join([" * ".join(side(1)) or "1", *side(-1)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hpcsim.errors import ModelError
+from collections.abc import Sequence
+from pathlib import Path
+
 from hpcsim.registry import Registry
 from hpcsim.stages.stage import Stage
 
 STAGES: Registry[Stage] = Registry(
     Stage,
-    "stage",
-    "hpcsim.stages",
     {
         "signals.dipole": "hpcsim.stages.signals.dipole:dipole",
         "signals.compare": "hpcsim.stages.signals.compare:compare",
@@ -22,21 +22,19 @@ STAGES: Registry[Stage] = Registry(
         "features.ephys": "hpcsim.stages.features.ephys:ephys",
         "features.spikes": "hpcsim.stages.features.spikes:spikes",
         "features.spectrum": "hpcsim.stages.features.spectrum:spectrum",
+        "features.glm": "hpcsim.stages.features.glm.glm:glm",
+        "features.objectives": "hpcsim.stages.features.objectives:objectives",
         "features.quality": "hpcsim.stages.features.quality:quality",
     },
 )
 
 
-def get_stage(name: str) -> Stage:
-    """The stage of that name.
+def get_stage(name: str, folders: Sequence[Path] | None = None) -> Stage:
+    """The stage of that name; modules of the user's own are looked for in `folders`, the current one by default.
 
     Raises
     ------
-    ModelError
+    PluginError
         If there is no such stage, or what it needs is not installed.
     """
-    stage = STAGES.get(name)
-    if not stage.installed:
-        remedy = f"pip install 'hpcsim[{stage.extra}]'" if stage.extra else f"install {stage.engine}"
-        raise ModelError(f'the stage "{name}" needs {stage.engine}, which is not installed; {remedy}')
-    return stage
+    return STAGES.get(name, folders, installed=True)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any
+from typing import ClassVar, Unpack
 
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Layout
+from hpcsim.plugin import Plugin, PluginFields, first_line
 from hpcsim.space.parameter import Parameter, Value
 
 Options = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Plugin):
     """A pure function from outputs to more outputs.
 
     Parameters
     ----------
-    name : str
-        ``room.what``, such as ``signals.dipole``.
-    version : str
-        Raised whenever equal inputs may give other values.
+    name, version : str
+        As of every :class:`~hpcsim.plugin.Plugin`, like `engine`, `extra`, `requires`, `source` and `description`.
     options : tuple of Parameter
         What a study may set; checked like a model's parameters.
     declare : callable
@@ -35,29 +33,30 @@ class Stage:
         A pure function of its arguments; a point's values do not depend on the batch it is in.
     inputs : tuple of str
         Those options that name another study; their values reach `apply` as
-        ``context.inputs[name]``, a :class:`hpcsim.collector.table.Table`.
-    engine, extra, requires : as of a model
+        ``context.inputs[name]``, a :class:`hpcsim.collector.format.table.Table`.
     prepare : callable, optional
         ``prepare(options, context)``, called once before tasks start; compiles what they share.
+    files : tuple of str
+        As of a model.
     """
 
-    name: str
-    version: str
+    word: ClassVar[str] = "stage"
+    group: ClassVar[str] = "hpcsim.stages"
+
     options: tuple[Parameter, ...]
     declare: Callable[[Options, Layout], Layout]
     apply: Callable[[Mapping[str, Batch], Options, Context], dict[str, Batch]]
     inputs: tuple[str, ...] = ()
-    engine: str = ""
-    extra: str = ""
-    requires: tuple[str, ...] = ()
     prepare: Callable[[Options, Context], None] | None = None
-    source: str = ""
-    description: str = ""
+    files: tuple[str, ...] = ()
 
-    @property
-    def installed(self) -> bool:
-        """Whether the engine can be imported (it is not imported to find out)."""
-        return not self.engine or find_spec(self.engine) is not None
+
+class StageFields(PluginFields, total=False):
+    """Fields of a :class:`Stage` that its decorator takes by name."""
+
+    inputs: tuple[str, ...]
+    prepare: Callable[[Options, Context], None] | None
+    files: tuple[str, ...]
 
 
 def stage(
@@ -66,13 +65,12 @@ def stage(
     options: Sequence[Parameter],
     declare: Callable[[Options, Layout], Layout],
     version: str = "1",
-    **more: Any,
+    **more: Unpack[StageFields],
 ) -> Callable[[Callable[..., dict[str, Batch]]], Stage]:
     """Make a function ``apply(data, options, context)`` into a :class:`Stage`."""
 
     def decorate(apply: Callable[..., dict[str, Batch]]) -> Stage:
-        lines = (apply.__doc__ or "").strip().splitlines()
-        more.setdefault("description", lines[0] if lines else "")
+        more.setdefault("description", first_line(apply))
         return Stage(name, version, tuple(options), declare, apply, **more)
 
     return decorate

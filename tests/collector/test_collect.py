@@ -16,23 +16,23 @@ from unittest.mock import patch
 
 import h5py
 import pytest
-from absent import absent
+from faulty_disk import disk_operations, full_disk
 from filelock import FileLock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toy_rows import check_rows, numbers_of, toy_schema, write_shard
 
 from hpcsim.collector.collect import collect
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import shard_files
-from hpcsim.collector.table import Table
 from hpcsim.errors import StorageError
 
 PYTHON = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def run(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start Python with this code."""
-    env = {**PYTHON, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+def run(code: str, *arguments: object, **variables: str) -> subprocess.Popen[str]:
+    """Start Python with this code, and these variables of the environment besides."""
+    env = {**PYTHON, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, env=env, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE)
 
@@ -67,7 +67,7 @@ def test_nothing_to_collect(tmp_path: Path) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def small_blocks() -> Iterator[None]:
     """Blocks of 16 rows, so that few rows make many of them."""
-    with patch("hpcsim.collector.schema._BLOCK_BYTES", 16 * 1000):
+    with patch("hpcsim.collector.format.schema._BLOCK_BYTES", 16 * 1000):
         assert toy_schema().block == 16
         yield
 
@@ -215,19 +215,18 @@ def test_results_that_cannot_be_read_are_left_alone(tmp_path: Path) -> None:
 
 COLLECT = "import sys; from hpcsim.collector.collect import collect; collect(sys.argv[1], final=True)"
 KILLED = """
-import os, signal, sys, time
+import ctypes, os, sys
 import dask.base, dask.delayed, dask.threaded, distributed, filelock
 from hpcsim.collector.collect import collect
 for line in sys.stdin:
-    start = time.monotonic()
+    folder, instant = line.split()
     child = os.fork()
     if not child:
-        collect(sys.argv[1] + "/" + line.split()[0], final=True)
+        os.environ["KILL_AT"] = instant
+        collect(sys.argv[1] + "/" + folder, final=True)
+        print(ctypes.CDLL(os.environ["LD_PRELOAD"]).operations(), flush=True)
         os._exit(0)
-    if len(line.split()) > 1:
-        time.sleep(float(line.split()[1]))
-        os.kill(child, signal.SIGKILL)
-    print(os.waitpid(child, 0)[1], time.monotonic() - start, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
@@ -237,29 +236,28 @@ def test_kills_at_any_instant_lose_nothing(tmp_path: Path) -> None:
     collect(before)
     for start in (100, 150):
         write_shard(before / "shards", range(start, start + 50))
-    seen = []
-    with run(KILLED, tmp_path) as process:
+    work = tmp_path / "work"
+    work.mkdir()
+    rows = set()
+    with TemporaryDirectory() as library, run(KILLED, work, **disk_operations(Path(library), work)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        whole = 0.0
-        number = -1
-        # as long as it takes for more than half of sixteen kills to come in time
-        while (number := number + 1) < 18 or (sum(code == "9" for code, _ in seen) < 9 and number < 90):
-            directory = copytree(before, tmp_path / str(number))
-            # the first ones are not killed: they tell how long a collection takes
-            instant = f" {whole * (2 + (number - 2) % 16) / 14}" if number > 1 else ""
-            print(f"{number}{instant}", file=process.stdin, flush=True)
-            code, took = process.stdout.readline().split()
-            # the first of all has files to read that are not in memory yet; then the quickest counts
-            if number and code == "0":
-                whole = min(whole or float(took), float(took))
-            seen.append((code, len(held(directory))))
+        copytree(before, work / "whole")
+        print("whole 0", file=process.stdin, flush=True)
+        operations = int(process.stdout.readline())
+        assert process.stdout.readline().strip() == "0"
+        assert operations > 16
+        # before the first, before the last, and at instants between: nothing depends on what takes how long
+        for instant in sorted({1, operations, *range(1, operations, max(1, operations // 16))}):
+            directory = copytree(before, work / str(instant))
+            print(instant, instant, file=process.stdin, flush=True)
+            assert process.stdout.readline().strip() == "9"
+            rows.add(len(held(directory)))
             report = collect(directory, final=True)
             assert report.damaged == ()
             assert held(directory) == list(range(200))
         process.stdin.close()
-    assert {count for _, count in seen} == {100, 200}
-    assert sum(code == "9" for code, _ in seen) > 8
+    assert rows == {100, 200}
 
 
 def test_a_kill_between_rename_and_removal_adds_no_row_twice(tmp_path: Path) -> None:
@@ -304,32 +302,23 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path, part: float) ->
 
 
 def test_a_full_file_system_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        absent("only root may mount")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", tmp_path], check=True)
-    try:
-        write_shard(tmp_path / "shards", range(2000))
-        collect(tmp_path)
-        write_shard(tmp_path / "shards", range(2000, 4000))
-        filler = tmp_path / "filler"
-        filler.write_bytes(bytes(2**16))
-        room = os.statvfs(tmp_path)
-        filler.write_bytes(bytes(max(0, room.f_bavail * room.f_bsize - 200_000)))
-        with run(FULL, tmp_path, resource.RLIM_INFINITY) as process:
-            out, err = process.communicate()
-        assert "the disk is full" in out, err
-        assert held(tmp_path) == list(range(2000))
-        filler.unlink()
-        collect(tmp_path, final=True)
-        assert held(tmp_path) == list(range(4000))
-    finally:
-        subprocess.run(["umount", "-l", tmp_path], check=True)
+    write_shard(tmp_path / "shards", range(2000))
+    collect(tmp_path)
+    write_shard(tmp_path / "shards", range(2000, 4000))
+    room = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) + 200_000
+    with TemporaryDirectory() as work:
+        full = full_disk(Path(work), tmp_path, room)
+        out, err = run(FULL, tmp_path, resource.RLIM_INFINITY, **full).communicate()
+    assert "the disk is full" in out, err
+    assert held(tmp_path) == list(range(2000))
+    collect(tmp_path, final=True)
+    assert held(tmp_path) == list(range(4000))
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     peaks = []
     schema = toy_schema(time=200)
-    with patch("hpcsim.collector.schema._BLOCK_BYTES", 2**20):
+    with patch("hpcsim.collector.format.schema._BLOCK_BYTES", 2**20):
         for name, shards in (("few", 1), ("many", 8)):
             for i in range(shards):
                 write_shard(tmp_path / name / "shards", range(i * 1000, (i + 1) * 1000), schema=schema)

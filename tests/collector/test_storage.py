@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from hpcsim.collector.storage import checksum, copy, reserve, storage, storage_error
+from hpcsim.collector.format.storage import checksum, copy, reserve, storage, storage_error
 from hpcsim.errors import ResultsError, StorageError
 
 DATA = np.random.default_rng(1).bytes(3_000_001)

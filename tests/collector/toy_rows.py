@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.collector.schema import Schema
+from hpcsim.collector.format.schema import Schema
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import ShardWriter
-from hpcsim.collector.table import Table
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
 

@@ -6,7 +6,7 @@ import hpcsim
 from hpcsim.scheduler.executor import Job
 from hpcsim.scheduler.inline import run_inline
 from hpcsim.scheduler.plan import Plan
-from hpcsim.scheduler.sweep import prepare
+from hpcsim.scheduler.prepare import prepare
 
 EVIL = "<script>document.title = 'evil'</script>"
 

@@ -10,8 +10,9 @@ from absent import absent
 from half_study import EVIL
 
 from hpcsim.dashboard.live import Live
+from hpcsim.scheduler.executor import Listener
+from hpcsim.scheduler.gather import gather
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.sweep import Listener, gather
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,9 @@ from half_study import EVIL, Half
 
 from hpcsim.dashboard.live import Live
 from hpcsim.dashboard.points import Failure, Points
+from hpcsim.scheduler.executor import Listener
+from hpcsim.scheduler.gather import gather
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.sweep import Listener, gather
 
 
 def test_points_of_shards_and_results_with_the_reasons_of_failures(half):

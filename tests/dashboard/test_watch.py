@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from hang_guard import hang_guard
 
 from hpcsim.dashboard import watch
 from hpcsim.dashboard.watch import Watch
@@ -28,7 +29,7 @@ def begin():
         made.stop()
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=300.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -46,10 +47,9 @@ def test_who_wants_the_answer_gets_the_last_one_and_asks_nobody(begin):
 
 def test_nobody_waits_for_a_question_that_hangs(begin):
     go_on = threading.Event()
-    made = begin(lambda: go_on.wait(30), least=0.1, most=1)
-    began = time.monotonic()
-    assert made.answer(0.1) is None
-    assert time.monotonic() - began < 5
+    made = begin(lambda: go_on.wait(3000), least=0.1, most=1)
+    with hang_guard(300):
+        assert made.answer(0.1) is None
     go_on.set()
     until(lambda: made.answer() is True)
 
@@ -85,21 +85,37 @@ def test_the_pace_slows_down_while_nothing_changes(begin, monkeypatch):
     assert len(calls) == 8
 
 
+class Clock:
+    """A clock that goes on only where a test says so."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
 def test_dear_questions_are_asked_rarely(begin, monkeypatch):
-    monkeypatch.setattr(watch, "_SHARE", 0.1)
-    calls = []
+    """A question that takes t is followed by a pause of t / 0.05 while somebody wants to know, else of t / 0.005."""
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    rests, over = [], threading.Event()
+
+    def rest(made, wanted, idle):
+        rests.append((wanted, idle))
+        if len(rests) > 3:
+            made.stop()
+            over.set()
+
+    monkeypatch.setattr(Watch, "_rest", rest)
 
     def ask():
-        calls.append(1)
-        time.sleep(0.1)
-        return len(calls)
+        clock.now += 0.5
+        return len(rests)
 
-    made = begin(ask, least=0, most=0)
-    began = time.monotonic()
-    while time.monotonic() < began + 2.5:
-        made.answer()
-        time.sleep(0.05)
-    assert 1 <= len(calls) <= 3
+    begin(ask, least=0, most=0, idle=1.0)
+    assert over.wait(300)
+    # the first one is before the first question
+    assert rests[1:] == [(pytest.approx(10), pytest.approx(100))] * 3
 
 
 def test_an_error_is_kept_beside_the_last_answer(begin):

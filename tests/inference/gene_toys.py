@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hpcsim.inference.genes import MARKERS, chosen_genes, log_expression, matched, read_counts, read_table
+from hpcsim.inference.reduced_rank.genes import MARKERS, chosen_genes, log_expression, matched, read_counts, read_table
 
 #: Of twenty genes these three matter.
 TRUE = ("g3", "g8", "g15")

@@ -12,8 +12,8 @@ import torch
 
 import hpcsim
 from hpcsim import Coordinate, Output, Parameter, model
-from hpcsim.inference.density import Architecture, blank
-from hpcsim.inference.posterior import Posterior
+from hpcsim.inference.npe.density import Architecture, blank
+from hpcsim.inference.npe.posterior import Posterior
 from hpcsim.inference.prior import Prior
 from hpcsim.space import Uniform
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from fake_results import gaussian
 
-from hpcsim.errors import ModelError, ResultsError, StudyError
+from hpcsim.errors import PluginError, ResultsError, StudyError
 from hpcsim.inference import Finding, Options, ResultsLike, get_method, method, method_names
-from hpcsim.inference.method import varying
+from hpcsim.inference.inputs import varying
 from hpcsim.space.parameter import Parameter
 
 
@@ -42,14 +42,14 @@ def test_calling_checks_completes_and_saves(tmp_path: Path) -> None:
 def test_names_lead_to_methods() -> None:
     assert "inference.regression" in method_names()
     assert get_method("inference.regression").name == "inference.regression"
-    with pytest.raises(ModelError, match=r'did you mean "inference.regression"'):
+    with pytest.raises(PluginError, match=r'did you mean "inference.regression"'):
         get_method("inference.regresion")
 
 
 def test_a_missing_engine_is_told_with_its_cure(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    with pytest.raises(ModelError, match=r'"no_such_engine".*pip install "hpcsim\[sbi\]"'):
+    with pytest.raises(PluginError, match=r"needs no_such_engine \(not installed\): pip install 'hpcsim\[sbi\]'"):
         replace(count, engine="no_such_engine", extra="sbi")(gaussian(12), tmp_path)
 
 

@@ -14,7 +14,7 @@ from hpcsim.inference.observations import (
     check_extractor,
     extractor_of,
     feature_values,
-    out_of_reach,
+    out_of_range,
     read_observations,
 )
 
@@ -33,6 +33,21 @@ def test_columns_by_name_with_and_without_output_and_unit(tmp_path):
     np.testing.assert_allclose(found.to_numpy(), [[1, 2, 3], [4, 5, 6]])
 
 
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        ("mV/ms", r"is a voltage per time \(mV/ms\); expected a voltage"),
+        ("mV**2", r"is a quantity of .*\(mV\*\*2\); expected a voltage"),
+        ("m V", r"expected a voltage"),
+        ("mVolts?", r"is no unit"),
+    ],
+)
+def test_units_of_a_header_are_told_in_words(tmp_path, unit, message):
+    file = written(tmp_path, f"cell,one ({unit}),two,three\nA,1,2,3\n")
+    with pytest.raises(UnitError, match=message):
+        read_observations(file, FEATURES, UNITS)
+
+
 def test_a_unit_that_does_not_fit(tmp_path):
     file = written(tmp_path, "cell,one (pA),two,three\nA,1,2,3\n")
     with pytest.raises(UnitError, match=r'column "one \(pA\)": the unit "pA" does not fit, the results have "mV"'):
@@ -49,7 +64,7 @@ def test_what_is_not_finite_is_named_with_its_cell(tmp_path, value):
 def test_missing_and_double_features(tmp_path):
     with pytest.raises(ResultsError, match=r"the features x\.two are missing"):
         read_observations(written(tmp_path, "cell,one,three\nA,1,3\n"), FEATURES)
-    with pytest.raises(ResultsError, match=r'"x\.one" stands in more than one column'):
+    with pytest.raises(ResultsError, match=r'"x\.one" is in more than one column'):
         read_observations(written(tmp_path, "cell,one,x.one,two,three\nA,1,1,2,3\n"), FEATURES)
     with pytest.raises(ResultsError, match="no observations can be read"):
         read_observations(tmp_path / "no.csv", FEATURES)
@@ -67,7 +82,7 @@ def test_a_table_of_another_extractor_or_version_is_refused(tmp_path):
             check_extractor(found, others)
     check_extractor(table(np.zeros((1, 3))), {"features.ephys": "1"})  # a table that says nothing
     file.with_suffix(".json").write_text("[1]")
-    with pytest.raises(ResultsError, match="mend or remove it"):
+    with pytest.raises(ResultsError, match="fix or remove it"):
         read_observations(file, FEATURES)
 
 
@@ -104,10 +119,10 @@ def test_extractor_of_results():
 
 
 def test_out_of_reach_by_how_much():
-    found = out_of_reach(table(np.array([[0.5, 1, 2], [-1, 1, 3.5]])), FEATURES, np.zeros(3), np.array([1, 2, 2]))
+    found = out_of_range(table(np.array([[0.5, 1, 2], [-1, 1, 3.5]])), FEATURES, np.zeros(3), np.array([1, 2, 2]))
     assert found.index.tolist() == ["cell1", "cell1"]
     assert found["feature"].tolist() == ["x.one", "x.three"]
     assert found["beyond (%)"].tolist() == [100.0, 75.0]
     # an end of the range in float32 is less than the same number in float64
     end = np.float64(np.float32(np.log(8))) + 1e-7
-    assert out_of_reach(table(np.full((1, 3), np.log(8))), FEATURES, np.full(3, end), np.full(3, 3.0)).empty
+    assert out_of_range(table(np.full((1, 3), np.log(8))), FEATURES, np.full(3, end), np.full(3, 3.0)).empty

@@ -8,10 +8,10 @@ from npe_toys import FEATURES, MATRIX, OFFSET, SIGMA, linear, observed, results_
 
 import hpcsim
 from hpcsim.errors import ResultsError
-from hpcsim.inference.method import Finding
+from hpcsim.inference.finding import Finding
+from hpcsim.inference.npe.refinement import Refinement, listed
 from hpcsim.inference.predictive import distances, follow_up, matched, performance
 from hpcsim.inference.prior import Prior
-from hpcsim.inference.refinement import Refinement, listed
 from hpcsim.space import Uniform
 
 

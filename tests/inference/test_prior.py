@@ -93,6 +93,21 @@ def test_of_a_study_with_units():
         Prior.of(results, ["theta_1"])  # the constraint ties it to a parameter that is not inferred
 
 
+def test_what_the_bounds_of_a_parameter_cut_off_has_no_density():
+    results = gaussian()
+    space = {"theta_0": {"normal": [1, 5]}, "theta_1": {"normal": [0, 1]}}
+    results.study = {"space": space, "bounds": {"theta_0": [0.1, 1000.0]}}
+    prior = Prior.of(results)
+    theta = np.array([[-1.0, 0.0], [0.0999, 0.0], [0.1, 0.0], [9.0, 1.0]])
+    expected = stats.truncnorm((0.1 - 1) / 5, (1000 - 1) / 5, 1, 5).logpdf(theta[:, 0]) + stats.norm.logpdf(theta[:, 1])
+    np.testing.assert_allclose(prior.log_prob(theta), expected, rtol=1e-12)
+    assert prior.support(theta).tolist() == [False, False, True, True]
+    u = prior.unconstrain(theta)
+    assert (prior.constrain(torch.as_tensor(10 * u)).numpy()[:, 0] >= 0.1 - 1e-6).all()
+    assert (prior.sample(1000, 1)[:, 0] >= 0.1).all()
+    assert Prior.from_dict(json.loads(json.dumps(prior.to_dict()))) == prior
+
+
 def test_what_has_no_density_is_refused():
     with pytest.raises(SpaceError, match=r"w is drawn from choice.*leave w out"):
         Prior({"w": Choice((1.0, 2.0))})

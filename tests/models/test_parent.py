@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import hpcsim
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.table import Table
 from hpcsim.errors import StudyError
-from hpcsim.scheduler.sweep import Listener, sweep
+from hpcsim.scheduler.executor import Listener
+from hpcsim.scheduler.sweep import sweep
+from hpcsim.scheduler.target import Target
 
 PARENT = """
 [study]
@@ -58,7 +60,7 @@ def test_the_parent_runs_first_and_points_find_theirs(files, executor):
     study = hpcsim.Study.load("heir.toml")
     assert study.inputs == ("base",)
     said = []
-    sweep(study, study.directory(), on=executor, listener=Listener(said=said.append))
+    sweep(study, study.directory(), Target(executor), listener=Listener(notify=said.append))
     assert said[0] == "first base, which heir needs"
     found = inherited(study.directory())
     assert {key: value[0] for key, value in found.items()} == {(1, 0): 1, (1, 10): 11, (2, 0): 4, (2, 10): 14}
@@ -66,7 +68,7 @@ def test_the_parent_runs_first_and_points_find_theirs(files, executor):
 
 def test_parents_run_at_the_same_scale_where_they_have_it(files):
     study = hpcsim.Study.load("heir.toml", "small")
-    sweep(study, study.directory(), on="inline")
+    sweep(study, study.directory(), Target("inline"))
     with Table(study.directory().beside("base").results) as table:
         assert table.array("x").tolist() == [1.0]
     # a task loads the study from its directory: the same parent
@@ -76,7 +78,7 @@ def test_parents_run_at_the_same_scale_where_they_have_it(files):
 def test_a_point_that_the_parent_does_not_have_fails_with_what_it_has(files):
     (files / "heir.toml").write_text(CHILD.replace("x = [1, 2]", "x = [1, 7]"))
     study = hpcsim.Study.load("heir.toml")
-    sweep(study, study.directory(), on="inline")
+    sweep(study, study.directory(), Target("inline"))
     found = inherited(study.directory())
     assert found[1, 0][1] == 0 and np.isnan(found[7, 0][0])
     assert found[7, 0][2] == "no point of the study base was made with these parameters: x is 7.0 here and 1.0, 2.0 there"
@@ -85,7 +87,7 @@ def test_a_point_that_the_parent_does_not_have_fails_with_what_it_has(files):
 def test_a_failed_point_of_the_parent_is_no_parent(files):
     (files / "heir.toml").write_text(CHILD.replace("x = [1, 2]", "x = [3]"))
     study = hpcsim.Study.load("heir.toml")
-    sweep(study, study.directory(), on="inline")
+    sweep(study, study.directory(), Target("inline"))
     assert {row[1] for row in inherited(study.directory()).values()} == {1}
 
 
@@ -93,7 +95,7 @@ def test_a_parent_may_be_written_with_fewer_digits(files):
     (files / "base.toml").write_text(PARENT.replace("x = [1, 2, 3]", "x = [0.1, 2]") + '[outputs]\nprecision = "float32"\n')
     (files / "heir.toml").write_text(CHILD.replace("x = [1, 2]", "x = [0.1]"))
     study = hpcsim.Study.load("heir.toml")
-    sweep(study, study.directory(), on="inline")
+    sweep(study, study.directory(), Target("inline"))
     found = inherited(study.directory())
     np.testing.assert_allclose(found[0.1, 10][0], 10.01)
 

@@ -101,6 +101,9 @@ def test_public_observations_are_a_file_as_inference_reads_it(bernaerts_data, tm
 
 def test_a_study_says_before_it_runs_that_its_observations_are_missing(tmp_path, monkeypatch, command):
     monkeypatch.setenv("HPCSIM_DATA", str(tmp_path))
+    # nor can they be fetched
+    monkeypatch.setenv("HPCSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     said = command("run", "bernaerts_m1", "--scale", "trial")
     assert said.returncode != 0 and "m1_observed_features.csv is not there" in said.stderr
     assert not (tmp_path / "runs").exists()

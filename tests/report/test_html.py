@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from drawn_toys import SAMPLER, search
 from fake_results import FakeResults, gaussian
 
 from hpcsim.errors import ResultsError
 from hpcsim.inference import Finding
+from hpcsim.plotting import canvas, save
 from hpcsim.report import write_report
-from hpcsim.report.figures import canvas, save
 
 EVIL = '<script>alert("x")</script>'
 
@@ -109,6 +110,16 @@ def test_a_report_without_findings_says_why_there_is_no_sweep(tmp_path: Path) ->
     assert page.tags.count("img") == 1
 
 
+def test_the_report_of_a_search_shows_the_search(tmp_path: Path) -> None:
+    with search(tmp_path / "study", sampler={**SAMPLER, "evaluations": 6}, outputs={"keep": ["rate"]}) as results:
+        path = write_report(results, [], tmp_path / "report.html")
+    page = Page(path)
+    names = ["objectives", "convergence", "exploration", "parallel coordinates", "wall times"]
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", path.read_text(encoding="utf-8")) == names
+    # the traces were not kept: it says so, and which outputs were
+    assert any("No figure of the traces" in text and "kept were: rate" in text for text in page.texts)
+
+
 def test_a_lost_figure_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"gone.png: the figure cannot be read"):
         write_report(gaussian(20, 1), [Finding("m", "t", figures={"f": tmp_path / "gone.png"})], tmp_path / "r.html")
@@ -130,3 +141,17 @@ def test_short_tables_that_findings_share_are_laid_side_by_side(tmp_path: Path) 
     assert texts[texts.index("NPE (3): row 1") + 1] == "5.125"
     assert "long" not in section
     assert "<h2>Compared" not in write_report(gaussian(20, 1), findings[:1], tmp_path / "one.html").read_text()
+
+
+def test_a_warning_stands_out(tmp_path: Path) -> None:
+    from hpcsim.inference.note import Note
+
+    notes = ["plain", Note("60 % lies outside.", "leakage", "warning", 60.0, "Widen it.")]
+    page = write_report(gaussian(12), [Finding("m", "t", notes=notes)], tmp_path / "report.html").read_text()
+    assert "<li>plain</li>" in page and '<li class="bad">Warning: 60 % lies outside. Widen it.</li>' in page
+
+
+def test_many_numbers_of_one_metric_are_no_table(tmp_path: Path) -> None:
+    metrics = {"few": {"a": 1.0}, "many": {f"cell{k}": float(k) for k in range(900)}}
+    page = write_report(gaussian(12), [Finding("m", "t", metrics)], tmp_path / "report.html").read_text()
+    assert "few" in page and "cell899" not in page

@@ -36,9 +36,10 @@ def test_value_of_text(text: str, expected: list[int]) -> None:
 
 
 def test_example_with_four_weights() -> None:
-    columns = {name: np.array(column, float) for name, column in zip(
-        ("J_EE", "J_IE", "J_EI", "J_II"), ([1, 3, 1], [2, 2, 2], [-2, -9, -1], [-3, -9, -9]), strict=True
-    )}
+    columns = {
+        name: np.array(column, float)
+        for name, column in zip(("J_EE", "J_IE", "J_EI", "J_II"), ([1, 3, 1], [2, 2, 2], [-2, -9, -1], [-3, -9, -9]), strict=True)
+    }
     constraint = Constraint("J_IE > J_EE and 2 * J_EE <= min(abs(J_EI), abs(J_II))")
     assert constraint(columns).tolist() == [True, False, False]
     assert constraint.names == ("J_EE", "J_EI", "J_IE", "J_II")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpcsim.errors import SpaceError
-from hpcsim.models.model import Points
+from hpcsim.errors import SpaceError, StudyError
 from hpcsim.space import Design, Parameter, Space, point_id, point_seed
+from hpcsim.space.points import Points
 
 PARAMETERS = [
     Parameter("b", 1.0),
@@ -142,6 +142,55 @@ def test_rare_acceptance() -> None:
         design(SAMPLED, "random", 3, constraint="b > 2").block(0, 3)
 
 
+def bounded(entries: Any, bounds: Any, method: str = "random", n: int = 2000, **more: Any) -> Design:
+    parameters = [Parameter("a", 1.0, "ms", bounds=bounds), Parameter("b", 1.0)]
+    return Design(Space.from_tables(parameters, entries, {}), method, n, model="toy.square", **more)
+
+
+@pytest.mark.parametrize("method", DRAWN)
+@pytest.mark.parametrize("bounds", [(0.1, 1000.0), (None, 2.0), (-3.0, None), (0.5, 1.5)])
+def test_a_normal_distribution_stays_within_the_bounds_of_its_parameter(method: str, bounds: Any) -> None:
+    entries = {"a": {"normal": [1, 5]}, "b": {"uniform": [0, 1]}}
+    free, cut = (bounded(entries, ends, method).block(0, 2000) for ends in ((None, None), bounds))
+    low, high = (np.inf * sign if end is None else end for sign, end in zip((-1, 1), bounds, strict=True))
+    drawn = cut.columns["a"]
+    assert (drawn >= low).all() and (drawn <= high).all()
+    # draws that were allowed stay what they were; the others follow the same distribution
+    kept = (free.columns["a"] >= low) & (free.columns["a"] <= high)
+    assert 0 < kept.sum() < 2000
+    assert np.array(free.ids)[kept].tolist() == np.array(cut.ids)[kept].tolist()
+    expected = stats.truncnorm((low - 1) / 5, (high - 1) / 5, 1, 5)
+    assert stats.kstest(drawn, expected.cdf).pvalue > 0.001
+    assert stats.kstest(drawn[~kept], expected.cdf).pvalue > 0.001
+
+
+def test_draws_within_bounds_a_constraint_and_alone() -> None:
+    entries = {"a": {"normal": [0, 1]}, "b": {"normal": [0, 1]}}
+    design = bounded(entries, (0.0, None), n=200, constraint="b > a")
+    block = design.block(0, 200)
+    assert ((block.columns["a"] >= 0) & (block.columns["b"] > block.columns["a"])).all()
+    assert [design.point(i).id for i in range(0, 200, 7)] == list(block.ids)[::7]
+
+
+def test_bounds_beyond_every_draw_change_nothing() -> None:
+    entries = {"a": {"normal": [10, 1]}}
+    near, far, none = (bounded(entries, ends, n=5) for ends in ((5.0, None), (0.1, 1000.0), (None, None)))
+    assert far.digest == none.digest != near.digest
+    assert far.space.cut == none.space.cut == {}
+    assert near.space.cut["a"].low == 5.0
+
+
+def test_a_distribution_that_is_hardly_allowed_is_refused() -> None:
+    for mu in (-20, 1e6):
+        with pytest.raises(StudyError) as caught:
+            bounded({"a": {"normal": [mu, 5]}}, (0.1, 1000.0))
+        [problem] = caught.value.problems
+        assert problem.key == "space.a"
+        assert "within its bounds, expected at least 0.001; move mu" in str(problem) and "0.1 to 1000 ms" in str(problem)
+    with pytest.raises(SpaceError, match=r"bounds of a: 2 of 2 samples .* narrow the distributions"):
+        bounded({"a": {"normal": [0, 1]}, "b": {"uniform": [0, 1]}}, (3.0, None), n=2, constraint="b < 1e-6").block(0, 2)
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 9), st.integers(1, 9), st.sampled_from(DRAWN))
 def test_digest_names_the_sequence(seed: int, n: int, method: str) -> None:
@@ -192,7 +241,7 @@ def test_empty_block() -> None:
         (SAMPLED, {"method": "random", "n": 2**63}, "expected at most 2**62"),
         (SAMPLED, {"method": "random", "n": 3, "constraint": "c > 1"}, 'there is no number "c"'),
         (SAMPLED, {"method": "random", "n": 3, "constraint": "word > 1"}, 'there is no number "word"'),
-        (MIXED, {"method": "random", "n": 3, "constraint": "n > b"}, "constraint: n stands in the grid"),
+        (MIXED, {"method": "random", "n": 3, "constraint": "n > b"}, "constraint: n is in the grid"),
         ({"n": [1]}, {"constraint": "n > 0"}, "a grid takes no constraint"),
         ({"n": [1]}, {"n": 3}, "a grid takes no n, found 3"),
     ],

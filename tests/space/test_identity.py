@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hpcsim.errors import SpaceError
 from hpcsim.space import point_id, point_ids, point_seed, point_seeds
-from hpcsim.space.distribution import column
+from hpcsim.space.points import column
 
 # These may never change: finished points are found again by them.
 GOLDEN = [

@@ -114,7 +114,7 @@ def test_all_problems_at_once() -> None:
         "fixed.tstop",
     ]
     assert found["space.J_ex"] == 'there is no parameter "J_ex"; did you mean "J_ext"?'
-    assert found["fixed.J_ext"] == "the parameter stands in space.zip.J_ext already; keep one of the two"
+    assert found["fixed.J_ext"] == "the parameter is in space.zip.J_ext already; keep one of the two"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_what_does_not_go_together() -> None:
     assert "found one value, expected a list" in found["space.zip[0].J_ext"]
     assert "n_cells = 1 stands twice" in found["space.zip[1]"]
     assert "found 5, expected a table" in found["space.zip[2]"]
-    assert "stands in space.zip[1].n_cells already" in found["space.n_cells"]
+    assert "is in space.zip[1].n_cells already" in found["space.n_cells"]
 
 
 def test_fixed_takes_one_value() -> None:

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import hpcsim
-from hpcsim.assets import shipped_studies
-from hpcsim.inference.method import Finding
+from hpcsim.inference.finding import Finding
 from hpcsim.inference.predictive import matched, performance
+from hpcsim.paths import shipped_studies
 from hpcsim.recordings.observations import load_observations
 
 PUBLIC = "bernaerts2025/m1_observed_features.csv"
@@ -37,9 +37,9 @@ def shipped(name, inference=(), **changes):
 
 
 @pytest.fixture(scope="module")
-def resimulated(tmp_path_factory):
+def resimulated(bernaerts_data, tmp_path_factory):
     """Features of the published NPE-N maxima of 955 cells, simulated with noise of our own."""
-    from hpcsim.data import fetch
+    from hpcsim.data.public import fetch
 
     with np.load(fetch("bernaerts2025/m1_map.npz")) as file:
         cells, theta = file["cells"], file["map_2d"].astype(float)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hpcsim
-from hpcsim.collector.table import Table
-from hpcsim.models.neuron.ground_truth import LASTING, RECORDED
+from hpcsim.collector.format.table import Table
+from hpcsim.models.neuron.hagen.ground_truth import LASTING, RECORDED
 
 SCALES = ["", "small", "ci"]
 

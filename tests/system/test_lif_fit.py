@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import hpcsim
-from hpcsim.assets import shipped_studies
-from hpcsim.inference.method import Finding
-from hpcsim.inference.objectives import against, aims
+from hpcsim.inference.finding import Finding
 from hpcsim.inference.observations import read_observations
+from hpcsim.inference.search.objectives import against, aims
 from hpcsim.models.nest.hagen_lif import PRESETS
-from hpcsim.observed_study import observe
-from hpcsim.study_file import read, scaled
+from hpcsim.paths import shipped_studies
+from hpcsim.scheduler.observed_study import observe
+from hpcsim.study.file import read, scaled
 
 #: Bounds of the published fit, in the order of its variables (Fit_LIF_net of Hagen et al. 2022).
 BOUNDS = {
@@ -49,6 +49,7 @@ def test_the_study_searches_within_the_published_bounds():
     assert (search["population"], search["generations"]) == (100, 20)
 
 
+@pytest.mark.slow
 def test_the_published_fit_is_better_than_the_prior(smallest, tmp_path):
     """In all four objectives, at 32 and 8 neurons: its mean over five networks against the median of forty draws."""
     smallest = {**smallest, "design": {"method": "random", "n": 40}, "inference": []}

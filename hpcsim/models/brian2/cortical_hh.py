@@ -10,6 +10,7 @@ import hashlib
 import math
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ import numpy as np
 
 from hpcsim.errors import SimulationError, nearest
 from hpcsim.models.brian2 import standalone
-from hpcsim.models.brian2.equations import CELLS, ROWS, source
-from hpcsim.models.model import Context, Points, cache_directory, model
+from hpcsim.models.brian2.blocks import voltage_blocks
+from hpcsim.models.brian2.equations import CELLS, source
+from hpcsim.models.model import Context, model
 from hpcsim.outputs import Coordinate, Output
+from hpcsim.paths import cache_directory
 from hpcsim.space.parameter import Parameter, Value
+from hpcsim.space.points import Points
 
 BERNAERTS = "Bernaerts et al. 2025, Hodgkin-Huxley model of the M1 and V1 Patch-seq cells"
 SCALA = "Scala et al. 2021, doi:10.1038/s41586-020-2907-3, recordings at 25 degC"
@@ -178,23 +182,14 @@ def simulate_traces(
         cells |= {"sd_noise": 1e-12 * columns["noise_sd"], **_halves(seeds)}
     else:
         raise SimulationError("the noise current needs seeds, or noise in pA for every step; pass one of the two")
-    shared = {"cells.time_step": 1e-3 * dt, "cells.steps": steps, "cells.injected": int(noise is not None)}
-    program = _program(cache or cache_directory())
-    voltages, memory = allocate((n, steps)), bytearray(8 * CELLS * ROWS)
-    for first in range(0, n, CELLS):
-        rows = slice(first, first + CELLS)
-        arguments = {f"cells.{name}": _filled(column[rows]) for name, column in cells.items()}
-        with standalone.running(program, {**arguments, **shared}) as talk:
-            for start in range(0, steps, ROWS):
-                piece = voltages[rows, start : start + ROWS]
-                if noise is not None:
-                    talk.send(_filled(currents[rows, start : start + ROWS]).tobytes("F"))
-                block = memoryview(memory)[: 8 * CELLS * piece.shape[1]]
-                if not talk.receive(block):
-                    break
-                piece[:] = np.frombuffer(block).reshape(CELLS, -1)[: len(piece)]
-                if progress is not None:
-                    progress((first + len(piece) * start / steps) / n)
+    shared = {"time_step": 1e-3 * dt, "steps": steps, "injected": int(noise is not None)}
+    voltages = allocate((n, steps))
+    given = None if noise is None else lambda rows, start, stop: currents[rows, start:stop]
+    with closing(voltage_blocks(program(cache or cache_directory()), cells, shared, steps, given)) as blocks:
+        for rows, start, block in blocks:
+            voltages[rows, start : start + block.shape[1]] = block
+            if progress is not None:
+                progress((rows.start + len(block) * start / steps) / n)
     return _finite(voltages, dt)
 
 
@@ -233,14 +228,6 @@ def _halves(seeds: np.ndarray) -> dict[str, np.ndarray]:
     return {"seed_low": low.astype(np.uint32).view(np.int32), "seed_high": high.astype(np.uint32).view(np.int32)}
 
 
-def _filled(column: np.ndarray) -> np.ndarray:
-    """The first axis filled up to the number of cells of the program with copies of the last cell."""
-    # always whole vectors: the remainder of a vectorised loop would round in another way
-    last = len(column) - 1
-    filled: np.ndarray = column[np.minimum(np.arange(CELLS), last)]
-    return filled
-
-
 def _finite(voltages: np.ndarray, dt: float) -> np.ndarray:
     """The same voltages, or an error."""
     # a voltage that is not finite stays so to the end
@@ -272,15 +259,18 @@ class Workspace:
         return holder.reshape(shape)
 
 
-def _program(cache: Path) -> Path:
+def program(cache: Path) -> Path:
+    """Folder of the compiled program, made unless it is there."""
     return standalone.program("hpcsim.models.brian2.equations", source(), cache)
 
 
-def _prepare(context: Context) -> None:
-    _program(context.cache)
+def prepare(context: Context) -> None:
+    """Compile once, before tasks would do it side by side."""
+    program(context.cache)
 
 
-def _identity() -> Mapping[str, str]:
+def identity() -> Mapping[str, str]:
+    """What made the numbers."""
     return {"equations": hashlib.sha256(source().encode()).hexdigest(), "flags": " ".join(standalone.FAST)}
 
 
@@ -294,8 +284,8 @@ def _identity() -> Mapping[str, str]:
     engine="brian2",
     extra="brian2",
     requires=("brian2",),
-    identity=_identity,
-    prepare=_prepare,
+    identity=identity,
+    prepare=prepare,
     presets=PRESETS,
     source=f"{BERNAERTS}; {SCALA}; {GOUWENS}",
 )

@@ -11,7 +11,7 @@ al. 2025, model of M1 and V1 cells.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -239,7 +239,7 @@ MAIN = """
 
 def source() -> str:
     """All text that decides about the values, for a hash."""
-    return "\n".join(str(part) for part in (EQUATIONS, GATE, GATES, INITIAL, EXPONENTIAL, LINOID, _header(), NOISE_AT, MAIN))
+    return "\n".join(str(part) for part in (EQUATIONS, GATE, GATES, INITIAL, EXPONENTIAL, LINOID, header(), NOISE_AT, MAIN))
 
 
 def build(folder: Path, flags: Sequence[str]) -> None:
@@ -252,28 +252,45 @@ def build(folder: Path, flags: Sequence[str]) -> None:
     flags : sequence of str
         Of the compiler.
     """
+    gates = "".join(GATE.format(x=x, factor=factor) for x, factor in GATES.items())
+    build_program(folder, flags, EQUATIONS + gates, INITIAL, "V")
+
+
+def build_program(folder: Path, flags: Sequence[str], text: str, initial: Mapping[str, str], voltage: str) -> None:
+    """Write and compile the program of any equations.
+
+    Parameters
+    ----------
+    folder : Path
+    flags : sequence of str
+    text : str
+        The equations; with ``time_step``, ``steps`` and what the noise needs.
+    initial : mapping of str to str
+        Expressions of the initial values.
+    voltage : str
+        Which variable is recorded.
+    """
     import brian2 as b
 
-    (folder / "noise.h").write_text(_header())
+    (folder / "noise.h").write_text(header())
     b.prefs.codegen.cpp.headers = ['"noise.h"']
     b.prefs.codegen.cpp.extra_compile_args_gcc = list(flags)
     b.set_device("cpp_standalone", build_on_run=False)
-    gates = "".join(GATE.format(x=x, factor=factor) for x, factor in GATES.items())
-    cells = b.NeuronGroup(CELLS, EQUATIONS + gates, method="exponential_euler", namespace=_functions(b), name="cells")
+    cells = b.NeuronGroup(CELLS, text, method="exponential_euler", namespace=_functions(b), name="cells")
     # what is given on the command line must be known before the steady state is computed from it
     b.device.apply_run_args()
-    for name, expression in INITIAL.items():
+    for name, expression in initial.items():
         setattr(cells, name, expression)
     # recorded before the update: the first voltage is the initial one
-    trace = b.StateMonitor(cells, "V", record=True, when="start", name="trace")
+    trace = b.StateMonitor(cells, voltage, record=True, when="start", name="trace")
     network = b.Network(cells, trace, name="network")
     # makes the network known to the program, whose main loop then runs it piece by piece
     network.run(0 * b.second)
-    b.device.insert_code("main", _main(b, cells, trace))
+    b.device.insert_code("main", _main(b, cells, trace, voltage))
     b.device.build(directory=str(folder), run=False, clean=False)
 
 
-def _header() -> str:
+def header() -> str:
     """What all files of the program include."""
     return f"#pragma once\n#define CELLS {CELLS}\n#define ROWS {ROWS}\n{NOISE}"
 
@@ -294,12 +311,12 @@ def _functions(b: Any) -> dict[str, Any]:
     return {"linoid": declare(LINOID, ["float"] * 2), "noise_at": declare(NOISE_AT, ["integer"], of_cell=True)}
 
 
-def _main(b: Any, cells: Any, trace: Any) -> str:
+def _main(b: Any, cells: Any, trace: Any, voltage: str) -> str:
     """The main loop with the names that Brian2 gave to its arrays."""
     names = ("time_step", "steps", "injected", "seed_low", "seed_high", "sd_noise")
     arrays = {name: b.device.get_array_name(cells.variables[name]) for name in names}
     arrays["dt"] = b.device.get_array_name(b.defaultclock.variables["dt"])
-    for name, variable in (("voltages", "V"), ("times", "t")):
+    for name, variable in (("voltages", voltage), ("times", "t")):
         arrays[name] = b.device.get_array_name(trace.variables[variable], access_data=False)
     return Template(MAIN).substitute(arrays)
 

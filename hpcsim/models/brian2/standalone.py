@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,12 +21,16 @@ from typing import cast
 import numpy as np
 
 from hpcsim.errors import SimulationError
+from hpcsim.files import publish
 from hpcsim.models.compiler import cpp_compiler
+from hpcsim.models.plain_path import plain_folder
 
 _WHO = "Brian2's models"
 #: Finite arithmetic without errno lets gcc call glibc's vectorised functions; more alias checks than usual let it
 #: vectorise loops over many arrays. An executable may be linked with any of these; a library for Python may not.
 FAST = ("-w", "-std=c++11", "-O3", "-ffast-math", "-march=native", "--param=vect-max-version-for-alias-checks=2000")
+#: What a program is made of, beside its C++ project.
+SOURCE = "source.txt"
 #: For other compilers.
 PLAIN = ("-w", "-std=c++11", "-O2")
 
@@ -73,7 +78,7 @@ def program(module: str, source: str, cache: Path) -> Path:
     module : str
         To be started as ``python -m module FOLDER FLAGS...``; it leaves ``main`` and ``static_arrays`` in the folder.
     source : str
-        All text that the program is made of.
+        All text that the program is made of; the module finds it in the folder's file `SOURCE`.
     cache : Path
         Where programs are kept, by what they were made of.
 
@@ -103,16 +108,14 @@ def program(module: str, source: str, cache: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
-            _build(module, options, folder)
+            _build(module, source, options, folder)
     return folder
 
 
-def _build(module: str, options: Sequence[str], folder: Path) -> None:
+def _build(module: str, source: str, options: Sequence[str], folder: Path) -> None:
     """Compile in a temporary folder and move the program into its place in one step."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        project, product = Path(temporary) / "project", Path(temporary) / "product"
-        project.mkdir()
-        product.mkdir()
+    with plain_folder(folder.parent) as project, tempfile.TemporaryDirectory(dir=folder.parent) as product:
+        (project / SOURCE).write_text(source, encoding="utf-8")
         environment = {**os.environ, "CXX": cpp_compiler(_WHO)}
         done = subprocess.run(
             [sys.executable, "-m", module, str(project), *options],
@@ -126,9 +129,10 @@ def _build(module: str, options: Sequence[str], folder: Path) -> None:
         if done.returncode != 0 or not (project / "main").exists():
             said = "\n".join(done.stdout.strip().splitlines()[-20:])
             raise SimulationError(f"the program of {module} could not be compiled (exit code {done.returncode}):\n{said}")
+        Path(product, "program").mkdir()
         for name in ("main", "static_arrays"):
-            os.replace(project / name, product / name)
-        os.replace(product, folder)
+            shutil.move(project / name, Path(product, "program", name))
+        publish(Path(product, "program"), folder)
 
 
 @dataclass(frozen=True)
@@ -176,8 +180,8 @@ def running(folder: Path, arguments: Mapping[str, np.ndarray | float]) -> Iterat
     SimulationError
         If the program fails.
     """
-    with tempfile.TemporaryDirectory(prefix="hpcsim-brian2-") as inputs, open(f"{inputs}/stderr", "w+b") as stderr:
-        command = [str(folder / "main"), *_written(arguments, Path(inputs))]
+    with plain_folder() as inputs, (inputs / "stderr").open("w+b") as stderr:
+        command = [str(folder / "main"), *_written(arguments, inputs)]
         with subprocess.Popen(
             command, cwd=folder, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
         ) as process:

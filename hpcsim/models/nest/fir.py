@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,7 +22,10 @@ from typing import Any
 import numpy as np
 
 from hpcsim.errors import SimulationError
+from hpcsim.files import replacing
 from hpcsim.models.compiler import compiler_version, cpp_compiler, made_once
+from hpcsim.models.plain_path import plain, plain_folder
+from hpcsim.plugin import not_installed
 
 MODEL = "fir_neuron"
 #: NEST looks for a symbol of this name in a file of this name.
@@ -56,7 +59,7 @@ def library(cache: Path) -> Path:
     A NEST that was built with MPI includes its headers: those of PyPI's mpich are found, others with ``CXX=mpicxx``.
     """
     if find_spec("pynestml") is None:
-        raise SimulationError("filters in NEST need NESTML, which is not installed; pip install 'hpcsim[nestml]'")
+        raise SimulationError(not_installed("a filter in NEST", "NESTML", "nestml"))
     compiler = cpp_compiler("filters in NEST")
     headers, abi = _headers(), _abi()
     parts = [SOURCE.read_text(), *_FLAGS, abi, version("nestml"), _nest_build(), compiler_version(compiler), platform.machine()]
@@ -81,7 +84,7 @@ def install(cache: Path) -> None:
     """
     import nest
 
-    nest.Install(str(library(cache)))
+    nest.Install(str(plain(library(cache))))
 
 
 @dataclass(frozen=True)
@@ -201,15 +204,15 @@ def _mpi() -> list[str]:
 
 def _compile(command: Sequence[str], headers: Path, target: Path) -> None:
     """Write C++ with NESTML, compile it, and move the module into its place in one step."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as name:
-        folder = Path(name)
+    with plain_folder(target.parent) as folder:
         # NESTML keeps global state, prints, and writes into the current folder
         code = f"from {__name__} import generate; generate({str(SOURCE)!r})"
         _run([sys.executable, "-c", code], folder, "NESTML could not translate")
         files = [str(path) for path in sorted(folder.glob("*.cpp"))]
         built = folder / target.name
         _run([*command, f"-I{headers}", f"-I{folder}", *files, "-o", str(built)], folder, "the compiler refused")
-        built.replace(target)
+        with replacing(target) as temporary:
+            shutil.copyfile(built, temporary)
 
 
 def _run(command: Sequence[str], folder: Path, complaint: str) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from hpcsim.models import population_spikes
-from hpcsim.models.model import Context, Parallel, Point, model
+from hpcsim.models.model import Context, Parallel, model
 from hpcsim.outputs import Coordinate
 from hpcsim.space.parameter import Parameter, Value
+from hpcsim.space.points import Point
 
 POPULATIONS = ("E", "I")
 #: Post-presynaptic pairs.

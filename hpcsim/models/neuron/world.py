@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpcsim.errors import SimulationError
-from hpcsim.models.neuron.mechanisms import neuron_interpreter
+from hpcsim.models.neuron.nmodl.mechanisms import neuron_interpreter
 
 #: A loaded MPI library in the memory map of a process: MPICH's and Open MPI's names for it.
 _LIBRARY = re.compile(r"\S*/libmpi(?:_abi)?\.so[.\d]*$", re.MULTILINE)

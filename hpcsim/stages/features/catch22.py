@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import ModelError, ResultsError, nearest
+from hpcsim.errors import PluginError, ResultsError, nearest
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
+from hpcsim.plugin import not_installed
 from hpcsim.space.parameter import Parameter
+from hpcsim.stages.spread import varies
 from hpcsim.stages.stage import stage
 
 #: The version of pycatch22 that this stage is checked with. 0.4 has other names, another order and other values.
@@ -75,11 +77,12 @@ def catch22(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
     -------
     dict of str to ndarray
         ``catch22``, or what option ``name`` says: shape (n_points, n_feature), and (n_points, n_channel, n_feature)
-        where there is more than one channel. All features of a series that is constant, or not finite, are NaN.
+        where there is more than one channel. All features of a series that is constant, not finite, or so
+        small or large that its variance is lost in float64 (below 1e-146 or above 1e148) are NaN.
 
     Raises
     ------
-    ModelError
+    PluginError
         If the installed pycatch22 is not the checked one and option ``version`` does not allow it.
     """
     del context
@@ -95,13 +98,14 @@ def catch22(data: Mapping[str, Batch], options: Mapping[str, Any], context: Cont
 
 def _features(series: np.ndarray, names: tuple[str, ...]) -> list[float]:
     """Features of one series, in the order of the names."""
-    if len(series) < SHORTEST or not np.isfinite(series).all() or np.ptp(series) == 0:
+    # pycatch22 divides by the standard deviation: where its square is 0 the library crashes, where it is infinite all is 0
+    if len(series) < SHORTEST or not varies(series):
         return [float("nan")] * len(names)
     import pycatch22
 
     found = pycatch22.catch22_all(series)
     values = dict(zip(found["names"], found["values"], strict=True))
-    return [values[name] for name in names]
+    return [values[name] if np.isfinite(values[name]) else float("nan") for name in names]
 
 
 def _names(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -124,13 +128,13 @@ def available() -> tuple[str, ...]:
 
     Raises
     ------
-    ModelError
+    PluginError
         If pycatch22 is not installed.
     """
     try:
         import pycatch22
     except ImportError:
-        raise ModelError("features.catch22 needs pycatch22; pip install 'hpcsim[inference]'") from None
+        raise PluginError(not_installed('the stage "features.catch22"', "pycatch22", "inference")) from None
     # asked from a result: the table of names is not there before version 1.0
     return tuple(pycatch22.catch22_all(np.sin(np.arange(4.0 * SHORTEST)).tolist())["names"])
 
@@ -140,9 +144,9 @@ def _check_version(allowed: str) -> None:
     try:
         installed = importlib.metadata.version("pycatch22")
     except importlib.metadata.PackageNotFoundError:
-        raise ModelError("features.catch22 needs pycatch22; pip install 'hpcsim[inference]'") from None
+        raise PluginError(not_installed('the stage "features.catch22"', "pycatch22", "inference")) from None
     if installed != (allowed or CHECKED):
-        raise ModelError(
+        raise PluginError(
             f"features.catch22: pycatch22 {installed} is installed, and {allowed or CHECKED} is expected: another "
             f"version gives other names and values; pip install pycatch22=={allowed or CHECKED}, or set "
             f'version = "{installed}" '

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from hpcsim.models.model import cache_directory
+from hpcsim.paths import cache_directory
 
 _Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
 

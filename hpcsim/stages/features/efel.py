@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import ModelError, ResultsError, nearest
+from hpcsim.errors import ResultsError, nearest
+from hpcsim.evaluation.efel_features import available
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
 from hpcsim.stages.features.trace import VoltageTrace, voltage_trace
+from hpcsim.stages.spread import varies
 from hpcsim.stages.stage import stage
 
 NAME = "features.efel"
@@ -36,7 +37,7 @@ DEFAULT = (
 def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     """A number a feature."""
     _trace(options, layout)
-    known = available()
+    known = available(f'the stage "{NAME}"')
     if not options["names"]:
         raise ResultsError(f"{NAME}: names is empty; expected names of eFEL, such as {', '.join(DEFAULT[:3])}")
     for name in options["names"]:
@@ -102,32 +103,17 @@ def efel(data: Mapping[str, Batch], options: Mapping[str, Any], context: Context
 
 def _features(v: np.ndarray, times: np.ndarray, names: list[str], options: Mapping[str, Any]) -> list[float]:
     """Features of one trace, in the order of the names."""
-    if not np.isfinite(v).all() or np.ptp(v) == 0:
+    if not varies(v):
         return [float("nan")] * len(names)
     import efel as library
 
     trace = {"T": times, "V": v, "stim_start": [options["start"]], "stim_end": [options["stop"]]}
     [found] = library.get_feature_values([trace], names, raise_warnings=False)
-    return [float("nan") if found[name] is None or not len(found[name]) else float(np.mean(found[name])) for name in names]
+    means = (np.mean(found[name]) if found[name] is not None and len(found[name]) else np.nan for name in names)
+    return [float(mean) if np.isfinite(mean) else np.nan for mean in means]
 
 
 def _trace(options: Mapping[str, Any], layout: Layout) -> VoltageTrace:
     trace = voltage_trace(NAME, options["of"], layout)
     trace.check_stimulus(NAME, options["start"], options["stop"])
     return trace
-
-
-@cache
-def available() -> frozenset[str]:
-    """Names of all features of the installed eFEL.
-
-    Raises
-    ------
-    ModelError
-        If eFEL is not installed.
-    """
-    try:
-        import efel as library
-    except ImportError:
-        raise ModelError(f"{NAME} needs eFEL; pip install efel") from None
-    return frozenset(library.get_feature_names())

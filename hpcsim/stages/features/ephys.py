@@ -51,7 +51,7 @@ STATISTICS: dict[str, str] = {
     "v_skewness": "Vm skewness",
 }
 
-PUBLISHED, MENDED = "bernaerts2025", "default"
+PUBLISHED, CORRECTED = "bernaerts2025", "default"
 #: Longest time from threshold to peak, ms (Gouwens et al. 2019, doi:10.1038/s41593-019-0417-0).
 LONGEST_RISE = 5.0
 # a grid point is found again in spite of the rounding of times, in samples
@@ -65,7 +65,7 @@ _SOURCE = "Bernaerts et al. (2025); Gouwens et al. (2019) Nat Neurosci 22:1182-1
 OPTIONS = (
     Parameter("of", "v", description="the voltage trace"),
     Parameter("name", "ephys", description="name of the output"),
-    Parameter("definition", MENDED, choices=(MENDED, PUBLISHED), description="mended, or as published with its quirks"),
+    Parameter("definition", CORRECTED, choices=(CORRECTED, PUBLISHED), description="mended, or as published with its quirks"),
     Parameter("start", 100.0, "ms", description="begin of the current step", source=_SOURCE),
     Parameter("stop", 700.0, "ms", description="end of the current step", source=_SOURCE),
     Parameter(

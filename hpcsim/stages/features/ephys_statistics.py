@@ -67,6 +67,10 @@ def statistics(v: np.ndarray, sweep: Sweep, criteria: Criteria, definition: Defi
         _amplitudes(v[peak] - v[threshold], values[13:16])
         _intervals(np.diff(threshold), values[16:18])
         values[18] = _log((threshold[_FIRST] - sweep.start) * sweep.step + LATENCY_OFFSET)
+    for k in range(N_STATISTICS):
+        # divided by nothing, or beyond float64
+        if values[k] - values[k] != 0:
+            values[k] = np.nan
     return values
 
 

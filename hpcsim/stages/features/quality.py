@@ -13,12 +13,19 @@ from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
 from hpcsim.stages.features.spikes import NETWORK, binned_counts, check_network, interval_statistics, standardised
 from hpcsim.stages.recording import Population, recorded, recording, time_step
+from hpcsim.stages.spread import varies
 from hpcsim.stages.stage import stage
 
 SPIKE_GATES = (
-    "rate_E", "rate_I", "rate_ratio",
-    "correlation_usable", "correlation_mean", "correlation_p95",
-    "isi_usable", "isi_mean", "isi_cv",
+    "rate_E",
+    "rate_I",
+    "rate_ratio",
+    "correlation_usable",
+    "correlation_mean",
+    "correlation_p95",
+    "isi_usable",
+    "isi_mean",
+    "isi_cv",
 )
 SPECTRUM_GATES = ("spectrum_fit", "spectrum_slope", "spectrum_peaks")
 #: The thresholds are those with which ncpi chooses simulations of this network for training.
@@ -52,9 +59,7 @@ def _check_signal(options: Mapping[str, Any], layout: Layout) -> None:
     """Find out whether a spectrum can be fitted."""
     signal = layout[options["signal"]]
     if signal.ragged or not 1 <= len(signal.dims) <= 2:
-        raise ResultsError(
-            f"features.quality: {signal.name} has dimensions {signal.dims}; expected time, or channels and time"
-        )
+        raise ResultsError(f"features.quality: {signal.name} has dimensions {signal.dims}; expected time, or channels and time")
     step = time_step("features.quality", signal.name, layout.coordinate(signal.name))
     rate, duration = 1000 / step, layout.shape(signal.name)[-1] * step
     if not options["frequency_min"] < options["frequency_max"] <= rate / 2:
@@ -169,9 +174,7 @@ def _pooled(populations: list[Population]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([population.times for population in populations]), np.concatenate(senders)
 
 
-def _correlations(
-    times: np.ndarray, senders: np.ndarray, size: int, duration: float, options: Mapping[str, Any]
-) -> np.ndarray:
+def _correlations(times: np.ndarray, senders: np.ndarray, size: int, duration: float, options: Mapping[str, Any]) -> np.ndarray:
     """Absolute correlations of all pairs; none when too few neurons are usable."""
     counts = binned_counts(times, senders, size, duration, options["bin"], options["sample"])
     if len(counts) < options["usable_min"]:
@@ -188,7 +191,7 @@ def _spectrum_gates(signal: np.ndarray, rate: float, options: Mapping[str, Any])
 
 def _channel_gates(signal: np.ndarray, rate: float, options: Mapping[str, Any]) -> tuple[bool, bool, bool]:
     """Fit, slope and peaks of the spectrum of one channel."""
-    if not np.isfinite(signal).all() or np.ptp(signal) == 0:
+    if not varies(signal):
         return False, False, False
     frequency, power = _spectrum(signal, rate, options)
     exponent, r2, residual = aperiodic_fit(frequency, power, options["peak_power"])

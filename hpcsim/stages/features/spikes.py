@@ -162,9 +162,7 @@ def interval_statistics(times: np.ndarray, senders: np.ndarray) -> tuple[np.ndar
     return mean[usable], np.sqrt(variance[usable]) / mean[usable]
 
 
-def binned_counts(
-    times: np.ndarray, senders: np.ndarray, size: int, duration: float, width: float, sample: int
-) -> np.ndarray:
+def binned_counts(times: np.ndarray, senders: np.ndarray, size: int, duration: float, width: float, sample: int) -> np.ndarray:
     """Spike counts of evenly chosen neurons; those whose counts do not vary are left out.
 
     Parameters

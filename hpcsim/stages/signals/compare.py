@@ -13,6 +13,7 @@ from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
 from hpcsim.stages.recording import time_step
 from hpcsim.stages.spectra import SEGMENT, SOURCE, coherence, density, frequencies
+from hpcsim.stages.spread import varies
 from hpcsim.stages.stage import stage
 
 FILTERS = ("raw", "low_pass")
@@ -151,12 +152,20 @@ def _low_passed(signal: np.ndarray, cutoff: float, step: float) -> np.ndarray:
 
 def _r2(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Squared Pearson correlation along the last axis."""
-    x, y = (signal - signal.mean(axis=-1, keepdims=True) for signal in (one, other))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((x * y).sum(axis=-1) ** 2 / ((x**2).sum(axis=-1) * (y**2).sum(axis=-1)))
+    x, y = (_scaled(signal - signal.mean(axis=-1, keepdims=True)) for signal in (one, other))
+    with np.errstate(all="ignore"):
+        r2 = (x * y).sum(axis=-1) ** 2 / ((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
+    return np.where(varies(one) & varies(other), r2, np.nan)
+
+
+def _scaled(signal: np.ndarray) -> np.ndarray:
+    """A signal over a power of 2, which rounds nothing, so that fourth powers stay within float64."""
+    _, exponent = np.frexp(np.abs(signal).max(axis=-1, keepdims=True))
+    return np.asarray(np.ldexp(signal, -exponent))
 
 
 def _std_ratio(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Standard deviation of the second over that of the first."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(other.std(axis=-1) / one.std(axis=-1))
+    with np.errstate(all="ignore"):
+        ratio = other.std(axis=-1) / one.std(axis=-1)
+    return np.where(varies(one) & np.isfinite(ratio), ratio, np.nan)

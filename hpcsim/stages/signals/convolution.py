@@ -103,9 +103,7 @@ def convolved(counts: np.ndarray, kernels: np.ndarray) -> np.ndarray:
 
     channels = kernels.shape[1:-1]
     rows = kernels.reshape(len(kernels), -1, kernels.shape[-1])
-    found = [
-        [fftconvolve(counts[i % len(counts)], kernel, mode="same") for kernel in pathway] for i, pathway in enumerate(rows)
-    ]
+    found = [[fftconvolve(counts[i % len(counts)], kernel, mode="same") for kernel in pathway] for i, pathway in enumerate(rows)]
     return np.array(found).reshape(len(kernels), *channels, counts.shape[-1])
 
 

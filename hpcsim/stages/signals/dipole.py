@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import ResultsError, nearest
+from hpcsim.errors import ResultsError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Batch, Coordinate, Layout, Output
 from hpcsim.space.parameter import Parameter
@@ -89,13 +89,7 @@ def dipole(data: Mapping[str, Batch], options: Mapping[str, Any], context: Conte
 
 def _kernels(options: Mapping[str, Any], context: Context, network: Recording) -> np.ndarray:
     """Kernels of all pathways, shape (n_population**2, n_lag), nA um, in the order of `pathways`."""
-    name = str(options["kernel"]).removeprefix("study:")
-    if name not in context.inputs:
-        raise ResultsError(
-            f'signals.dipole: there are no results of the study "{name}"; give option kernel = "study:NAME", '
-            f"where {nearest(name, context.inputs)}"
-        )
-    table = context.inputs[name]
+    table, name = context.input(options["kernel"]), options["kernel"]
     values = np.asarray(table.array("dipole_kernel"))
     if values.ndim != 3 or len(values) != 1:
         raise ResultsError(

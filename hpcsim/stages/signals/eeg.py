@@ -49,10 +49,20 @@ def _declare(options: Mapping[str, Any], layout: Layout) -> Layout:
     options=[
         Parameter("of", "dipole", description="current dipole moment"),
         Parameter("head", EEG_HEADS[0], choices=(*EEG_HEADS, *MEG_HEADS), description="head model of LFPykit"),
-        Parameter("radii", (79000.0, 80000.0, 85000.0, 90000.0), "um", source=HEAD_SOURCE,
-                  description="outer radii of brain, cerebrospinal fluid, skull and scalp"),
-        Parameter("sigmas", (0.3, 1.5, 0.015, 0.3), "S/m", source=HEAD_SOURCE,
-                  description="conductivities of these; the infinite conductor takes the first"),
+        Parameter(
+            "radii",
+            (79000.0, 80000.0, 85000.0, 90000.0),
+            "um",
+            source=HEAD_SOURCE,
+            description="outer radii of brain, cerebrospinal fluid, skull and scalp",
+        ),
+        Parameter(
+            "sigmas",
+            (0.3, 1.5, 0.015, 0.3),
+            "S/m",
+            source=HEAD_SOURCE,
+            description="conductivities of these; the infinite conductor takes the first",
+        ),
         Parameter("dipole_location", (0.0, 0.0, 78000.0), "um", description="x, y, z from the centre of the head"),
         Parameter("orientation", (0.0, 0.0, 1.0), description="direction of the moment; any length"),
         Parameter("electrodes", (0.0, 0.0, 90000.0), "um", description="x, y, z of one electrode after the other"),
@@ -100,11 +110,17 @@ def _memoised(options: Mapping[str, Any], context: Context) -> np.ndarray:
     key = ("signals.eeg", *sorted(options.items()))
     if key not in context.memo:
         try:
-            context.memo[key] = _gains(options)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                context.memo[key] = _gains(options)
         # LFPykit reports a geometry that it cannot handle in all of these ways
         except (AssertionError, RuntimeError, RuntimeWarning, ValueError, OSError, KeyError) as error:
             raise SimulationError(f"signals.eeg: {options['head']} of LFPykit refuses: {error}") from error
     gains: np.ndarray = context.memo[key]
+    if not np.isfinite(gains).all():
+        [wrong] = np.nonzero(~np.isfinite(gains))
+        raise SimulationError(
+            f"signals.eeg: electrode {wrong[0]} (counted from 0) has no finite signal; it lies at the dipole, or in the centre"
+        )
     return gains
 
 
@@ -159,9 +175,7 @@ def _check_spheres(options: Mapping[str, Any]) -> None:
     """Four growing spheres, the dipole in the brain, electrodes further out and not outside the head."""
     radii, sigmas = _numbers(options, "radii"), _numbers(options, "sigmas")
     if len(radii) != 4 or len(sigmas) != 4 or min(sigmas) <= 0 or radii[0] <= 0 or (np.diff(radii) <= 0).any():
-        raise ResultsError(
-            f"signals.eeg: radii are {radii} um and sigmas {sigmas} S/m; expected four of each, the radii growing"
-        )
+        raise ResultsError(f"signals.eeg: radii are {radii} um and sigmas {sigmas} S/m; expected four of each, the radii growing")
     depth = float(np.linalg.norm(_vector(options, "dipole_location")))
     if not 0 < depth < radii[0]:
         raise ResultsError(

@@ -11,7 +11,8 @@ import pytest
 from hpcsim.errors import Interrupted, SimulationError
 from hpcsim.models.brian2.cortical_hh import PARAMETERS, Workspace, check, coordinates, cortical_hh, simulate_traces
 from hpcsim.models.brian2.equations import CELLS
-from hpcsim.models.model import Context, cache_directory
+from hpcsim.models.model import Context
+from hpcsim.paths import cache_directory
 from hpcsim.testing import check_model
 
 PRIOR = {parameter.name: parameter.bounds for parameter in PARAMETERS[:13]}

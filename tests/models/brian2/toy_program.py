@@ -13,5 +13,5 @@ if __name__ == "__main__":
         sys.exit("the linker is on strike")
     time.sleep(0.3)
     (folder / "static_arrays").mkdir()
-    (folder / "main").write_text('#!/bin/sh\necho "$@"\n')
+    (folder / "main").write_text(f'#!/bin/sh\n# made in {folder}\necho "$@"\n')
     (folder / "main").chmod(0o755)

@@ -23,7 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the node is compiled, once."""
     if find_spec("pynestml") is None:
         absent("NESTML: pip install 'hpcsim[nestml]'")
-    return tmp_path_factory.mktemp("cache")
+    return tmp_path_factory.mktemp("Zürich labör's cache")
 
 
 def kernels() -> np.ndarray:

@@ -7,11 +7,11 @@ import pytest
 from absent import absent
 
 import hpcsim
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.table import Table
 from hpcsim.errors import StudyError
-from hpcsim.scheduler.launcher import Launch
+from hpcsim.scheduler.site.launcher import Launch
 from hpcsim.scheduler.sweep import sweep
-from hpcsim.scheduler.task import Task
+from hpcsim.scheduler.task.supervisor import Task
 
 SMALL = {"scale": 0.2, "tstop": "150 ms", "transient": "50 ms"}
 

@@ -10,4 +10,4 @@ import pytest
 @pytest.fixture(scope="session")
 def neuron_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory for compiled mechanisms and cell templates."""
-    return tmp_path_factory.mktemp("neuron_cache")
+    return tmp_path_factory.mktemp("Zürich labör's cache")

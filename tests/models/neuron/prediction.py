@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import fftconvolve
 
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.table import Table
 
 #: Steps before the signals of the tests' networks begin: 100 ms.
 FIRST = 1600

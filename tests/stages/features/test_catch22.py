@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcsim.errors import ModelError, ResultsError
+from hpcsim.errors import PluginError, ResultsError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.stages.features.catch22 import CHECKED, available, catch22
@@ -102,6 +102,39 @@ def test_series_without_features_give_nan(bad: np.ndarray):
     np.testing.assert_array_equal(found[0], _features(SERIES[None])[0])
 
 
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-173, 1e-162, 1e-150, 1e149, 1e153, 1e155, 1e300])
+def test_series_whose_variance_is_lost_give_nan(scale: float):
+    """Where its square is 0 pycatch22 crashes, where it is infinite all features are 0; neighbours are as ever."""
+    found = _features(np.stack([SERIES, np.round(SERIES * 4) * scale]))
+    assert np.isnan(found[1]).all()
+    np.testing.assert_array_equal(found[0], _features(SERIES[None])[0])
+
+
+def test_a_current_that_has_died_away_gives_nan():
+    """What is left of an exponential after 400 time constants, down to denormal numbers and 0."""
+    assert np.isnan(_features(30 * np.exp(-(400 + 2.0 * T[None]))[:, :200])).all()
+
+
+@pytest.mark.parametrize("constant", [0.1, 1e16, -70.0])
+def test_a_constant_that_was_computed_gives_nan(constant: float):
+    """Its last digit varies."""
+    assert np.isnan(_features(np.where(T % 3, constant, np.nextafter(constant, np.inf))[None])).all()
+
+
+@pytest.mark.parametrize("exponent", [-480, -100, 100, 480])
+def test_a_scale_within_doubles_changes_nothing(exponent: int):
+    """A power of two rounds nothing."""
+    np.testing.assert_array_equal(_features(SERIES[None] * 2.0**exponent), _features(SERIES[None]))
+
+
+@pytest.mark.parametrize(
+    "series", [T % 2, T == 250, (T // 7).astype(np.int32), SERIES.astype(np.float32), np.clip(SERIES, -1, 1)]
+)
+def test_odd_series_have_finite_features(series: np.ndarray):
+    """Two values, one spike, whole numbers, single precision, a clipped signal."""
+    assert np.isfinite(_features(series[None])).all()
+
+
 def test_short_series_are_refused_before_anything_runs():
     """The library may crash on them."""
     with pytest.raises(ResultsError, match="has 63 samples; at least 64"):
@@ -112,9 +145,9 @@ def test_short_series_are_refused_before_anything_runs():
 def test_other_version_is_refused_unless_it_is_named(monkeypatch: pytest.MonkeyPatch):
     """Features of different versions have equal names and different values."""
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.4.5")
-    with pytest.raises(ModelError, match=rf'0\.4\.5 is installed, and {CHECKED} is expected.*version = "0\.4\.5"'):
+    with pytest.raises(PluginError, match=rf'0\.4\.5 is installed, and {CHECKED} is expected.*version = "0\.4\.5"'):
         catch22.declare(_options(), _layout())
-    with pytest.raises(ModelError, match=r"0\.4\.5 is installed"):
+    with pytest.raises(PluginError, match=r"0\.4\.5 is installed"):
         _features(SERIES[None])
     assert catch22.declare(_options(version="0.4.5"), _layout()).shape("catch22") == (22,)
 

@@ -192,6 +192,12 @@ def test_constant_and_silent_traces():
     assert valid.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-110, 1e120, 1e200])
+def test_traces_at_the_edges_of_doubles_have_no_infinite_statistics(scale):
+    values, _ = extract(action_potentials([150, 300, 500])[np.newaxis] * scale)
+    assert not np.isinf(values).any()
+
+
 def test_declares_its_outputs():
     declared = ephys.declare(options(name="stats"), layout())
     assert declared.outputs["stats"].dims == ("ephys_feature",)

@@ -106,7 +106,10 @@ def test_gates_of_rates_and_synchrony(network: dict[str, Any], failed: set[str])
 def test_few_active_neurons_are_not_enough():
     """Less than fifty usable ones: no correlations, and too few intervals."""
     assert _failed(_network(active=40)) == {
-        "correlation_usable", "correlation_mean", "correlation_p95", "isi_usable",
+        "correlation_usable",
+        "correlation_mean",
+        "correlation_p95",
+        "isi_usable",
     }
 
 
@@ -134,7 +137,10 @@ def test_thresholds_are_options():
     assert _failed(_network(), rate_E_max=4.0) == {"rate_E"}
     assert _failed(_network(), isi_mean_max=50.0) == {"isi_mean"}
     assert _failed(_network(), usable_min=101) == {
-        "correlation_usable", "correlation_mean", "correlation_p95", "isi_usable",
+        "correlation_usable",
+        "correlation_mean",
+        "correlation_p95",
+        "isi_usable",
     }
 
 

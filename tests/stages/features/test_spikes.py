@@ -48,9 +48,7 @@ def _data(points: list[dict[str, list[list[float]]]], n_time: int = 400, start: 
 def _random_point(seed: int) -> dict[str, list[list[float]]]:
     """Trains on the grid of DT, of different lengths."""
     rng = np.random.default_rng(seed)
-    train = [
-        (START + DT * np.sort(rng.choice(400, rng.integers(0, 30), replace=False))).tolist() for _ in range(10)
-    ]
+    train = [(START + DT * np.sort(rng.choice(400, rng.integers(0, 30), replace=False))).tolist() for _ in range(10)]
     return {"E": train[:6], "I": train[6:]}
 
 
@@ -58,9 +56,7 @@ def _run(points: list[dict[str, list[list[float]]]], **changes: Any) -> dict[str
     options = _options(**changes)
     layout = spikes.declare(options, _layout())
     found = spikes.apply(_data(points), options, Context(layout=_layout()))
-    assert {name: np.shape(values)[1:] for name, values in found.items()} == {
-        name: layout.shape(name) for name in layout.outputs
-    }
+    assert {name: np.shape(values)[1:] for name, values in found.items()} == {name: layout.shape(name) for name in layout.outputs}
     return {name: np.asarray(values) for name, values in found.items()}
 
 
@@ -194,8 +190,10 @@ def test_steps_that_are_no_binary_fractions(edge: float):
 def _changed(**changes: Any) -> Layout:
     """The layout with other outputs or coordinates."""
     layout = _layout()
-    outputs = [Output(**{"name": o.name, "dims": o.dims, "unit": o.unit, "ragged": o.ragged} | changes.get(o.name, {}))
-               for o in layout.outputs.values()]
+    outputs = [
+        Output(**{"name": o.name, "dims": o.dims, "unit": o.unit, "ragged": o.ragged} | changes.get(o.name, {}))
+        for o in layout.outputs.values()
+    ]
     return Layout.of(outputs, {**layout.coordinates, **changes.get("coordinates", {})})
 
 

@@ -108,6 +108,25 @@ def test_constant_signals_give_nan():
     assert np.isnan(found["lfp_r2"]).all()
 
 
+@pytest.mark.parametrize("name", ["lfp_r2", "lfp_std_ratio", "lfp_coherence"])
+def test_nothing_is_infinite_and_no_rounding_is_compared(name: str):
+    """0.1 has another last digit in each sum."""
+    truth = _truth()
+    constant = np.full_like(truth, 0.1)
+    constant[..., ::3] = np.nextafter(0.1, 1)
+    assert np.isnan(_run(constant, truth.sum(axis=1))[name]).all()
+    huge = _run(truth * 1e200, truth.sum(axis=1) * 1e200)
+    assert not any(np.isinf(values).any() for values in huge.values())
+
+
+@pytest.mark.parametrize("exponent", [-300, 300])
+def test_r2_does_not_depend_on_the_unit(exponent: int):
+    truth, prediction = _truth(), _truth().sum(axis=1) + np.random.default_rng(2).normal(size=(1, 2, N_TIME))
+    expected = _run(truth, prediction)
+    found = _run(truth * 2.0**exponent, prediction * 2.0**exponent)
+    np.testing.assert_array_equal(found["lfp_r2"][:, 0], expected["lfp_r2"][:, 0])
+
+
 def test_a_point_does_not_depend_on_its_company():
     """Bit for bit."""
     truth = _truth(3)

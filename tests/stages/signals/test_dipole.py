@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.signal import decimate
 
-from hpcsim.errors import ResultsError
+from hpcsim.errors import ResultsError, SimulationError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.stages.signals.dipole import dipole
@@ -106,9 +106,7 @@ def test_direct_convolution_is_the_reference():
     counts = np.random.default_rng(0).poisson(2.0, (2, 2, N_TIME))
     kernels = dict(zip(PATHWAYS, _kernels()[0], strict=True))
     for point, moment in zip(counts, _run(counts)["dipole"], strict=True):
-        expected = sum(
-            np.convolve(point["EI".index(pre)], kernels[f"{post}:{pre}"], "same") for post in "EI" for pre in "EI"
-        )
+        expected = sum(np.convolve(point["EI".index(pre)], kernels[f"{post}:{pre}"], "same") for post in "EI" for pre in "EI")
         np.testing.assert_allclose(moment, expected, atol=1e-11)
 
 
@@ -168,7 +166,7 @@ def test_third_population_needs_its_own_kernels():
 
 def test_missing_study_is_named():
     """The message says which there are."""
-    with pytest.raises(ResultsError, match='did you mean "kernels"'):
+    with pytest.raises(SimulationError, match='did you mean "kernels"'):
         _run(np.zeros((1, 2, N_TIME)), kernel="kernel")
 
 

@@ -64,7 +64,9 @@ def test_magnetic_field_is_that_of_biot_and_savart():
     """B = mu0 p x r / (4 pi r^3), along the radius of the sensor, for a dipole beside the axis."""
     location, sensor = np.array([10000.0, 0.0, 0.0]), np.array([0.0, 20000.0, 100000.0])
     found = _run(
-        head="InfiniteHomogeneousVolCondMEG", dipole_location=tuple(location), electrodes=tuple(sensor),
+        head="InfiniteHomogeneousVolCondMEG",
+        dipole_location=tuple(location),
+        electrodes=tuple(sensor),
         orientation=(0.0, 2.0, 0.0),
     )
     r = (sensor - location) * 1e-6
@@ -123,3 +125,11 @@ def test_what_the_library_refuses_is_reported():
     """A sensor within the dipole's radius, which only the library knows to be wrong."""
     with pytest.raises(SimulationError, match="SphericallySymmetricVolCondMEG of LFPykit refuses"):
         _run(head="SphericallySymmetricVolCondMEG", electrodes=(0.0, 0.0, 1000.0))
+
+
+@pytest.mark.parametrize("head", ["InfiniteVolumeConductor", "InfiniteHomogeneousVolCondMEG"])
+def test_an_electrode_at_the_dipole_or_in_the_centre_has_no_signal(head: str):
+    """It was NaN or infinite at all times."""
+    place = (0.0, 0.0, 78000.0) if head == "InfiniteVolumeConductor" else (0.0, 0.0, 0.0)
+    with pytest.raises(SimulationError, match=r"electrode 1 .* has no finite signal|refuses"):
+        _run(head=head, electrodes=(0.0, 0.0, 90000.0, *place))

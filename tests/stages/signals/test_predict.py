@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import hpcsim
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.table import Table
 from hpcsim.errors import ResultsError, SimulationError
 from hpcsim.models.model import Context
 from hpcsim.outputs import Coordinate, Layout, Output
 from hpcsim.scheduler.sweep import sweep
+from hpcsim.scheduler.target import Target
 from hpcsim.stages.signals.predict import predict
 
 DT = 2.0**-4
@@ -162,7 +163,7 @@ def _grid(scale: str, cache: Path, monkeypatch: pytest.MonkeyPatch, **changes: A
     tables = tomllib.loads(study.to_toml())
     study = hpcsim.Study.of_tables({**tables, **changes}, study.source, study.folder)
     directory = study.directory()
-    sweep(study, directory, on="inline")
+    sweep(study, directory, Target("inline"))
     with Table(directory.results) as table:
         assert table.good.all()
         points = list(zip(*(table.array(name).tolist() for name in ("nu_scaling", "V_rest_offset")), strict=True))
@@ -174,6 +175,7 @@ def _grid(scale: str, cache: Path, monkeypatch: pytest.MonkeyPatch, **changes: A
     return found
 
 
+@pytest.mark.slow
 def test_published_study_at_its_smallest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """40 neurons for 0.3 s: with the network's own state the amplitude is right; without its rates it is far too large."""
     found = _grid("ci", tmp_path / "cache", monkeypatch)

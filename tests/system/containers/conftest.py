@@ -11,7 +11,7 @@ import pytest
 from absent import absent
 from slurm_cluster import slurm  # noqa: F401
 
-from hpcsim.models.model import cache_directory
+from hpcsim.paths import cache_directory
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -32,6 +32,6 @@ def image() -> Path:
 @pytest.fixture
 def container(image):
     """The image as a site names it; models beside the tests are found in it."""
-    from hpcsim.scheduler.site import ContainerSection
+    from hpcsim.scheduler.site.site import ContainerSection
 
     return ContainerSection(image=str(image), binds=(os.environ["PYTHONPATH"].split(os.pathsep)[0],))

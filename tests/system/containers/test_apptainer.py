@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import hpcsim
-from hpcsim.collector.table import Table
-from hpcsim.scheduler.container import check_image, inside
-from hpcsim.scheduler.launcher import mpiexec
+from hpcsim.collector.format.table import Table
+from hpcsim.scheduler.gather import gather
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.sweep import gather, prepare
+from hpcsim.scheduler.prepare import prepare
+from hpcsim.scheduler.site.container import check_image, inside
+from hpcsim.scheduler.site.launcher import mpiexec
 
 pytestmark = pytest.mark.containers
 
@@ -68,12 +69,12 @@ def test_a_task_inside_writes_what_it_has_when_it_is_asked_to_stop(container, tm
     line = [*inside(container, [directory.path.resolve()], tmp_path), "hpcsim", "task", directory.path, "0", "--size", "60"]
     task = subprocess.Popen([str(word) for word in line], stderr=subprocess.PIPE, text=True)
     started = directory.logs / "000000000-000000060.log"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not started.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(5)
     task.send_signal(signal.SIGTERM)
-    _, said = task.communicate(timeout=60)
+    _, said = task.communicate(timeout=300)
     assert task.returncode == 130 and "task stopped after" in said, said
     gather(study, directory)
     with Table(directory.results) as table:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from hpcsim.slurm_cluster import PATH, Cluster
+from hpcsim.cli.slurm_cluster import PATH, Cluster
 
 PROGRAMS = ("slurmdbd", "sacctmgr", "mariadbd", "mariadb-install-db", "mariadb")
 

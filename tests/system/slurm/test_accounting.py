@@ -11,10 +11,12 @@ from absent import absent
 from squares import finished
 
 import hpcsim
-from hpcsim.scheduler import rounds
-from hpcsim.scheduler.queue import Slurm
-from hpcsim.scheduler.submission import submissions
-from hpcsim.scheduler.sweep import Listener, sweep
+from hpcsim.scheduler.executor import Listener
+from hpcsim.scheduler.queue.commands import Slurm
+from hpcsim.scheduler.slurm import arrays as rounds
+from hpcsim.scheduler.slurm.submission import submissions
+from hpcsim.scheduler.sweep import sweep
+from hpcsim.scheduler.target import Target
 
 sys.path.insert(0, str(Path(__file__).parent))
 from accounted import Accounted, missing
@@ -63,7 +65,7 @@ def test_sacct_knows_jobs_that_the_controller_has_forgotten(accounted):
     slurm = Slurm()
     assert slurm.limits.accounting
     study, directory = make(4)
-    sweep(study, directory, on="slurm")
+    sweep(study, directory, Target("slurm"))
     assert finished(directory) == [0, 1, 2, 3]
     [item] = submissions(directory)
     accounted.wait(lambda: str(item.sent[0].job) not in accounted.ask("squeue", "-h", "-a", "-t", "all", "-o", "%A"))
@@ -75,7 +77,7 @@ def test_a_users_limit_of_submitted_jobs_makes_more_rounds(accounted):
     accounted.ask("sacctmgr", "-i", "modify", "user", accounted.user, "set", "MaxSubmitJobs=6")
     assert Slurm().limits.max_submit == 6
     study, directory = make(12)
-    sweep(study, directory, on="slurm")
+    sweep(study, directory, Target("slurm"))
     assert finished(directory) == list(range(12))
     # four tasks and their collector, beside the collector that submits them
     assert [len(item.tasks) for item in submissions(directory)] == [4, 4, 4]
@@ -106,7 +108,7 @@ def test_preempted_tasks_run_again(accounted, tmp_path, monkeypatch):
             script.write_text("#!/bin/bash\nsleep 4\n")
             accounted.ask("sbatch", "-p", "urgent", "-N3", "--exclusive", "-o", "/dev/null", str(script))
 
-    sweep(study, directory, on="slurm", listener=Listener(progressed=preempt))
+    sweep(study, directory, Target("slurm"), listener=Listener(progressed=preempt))
     assert said and finished(directory) == list(range(6))
     assert "PREEMPTED" in submissions(directory)[0].over
     assert any(sent.part.tries == 1 for item in submissions(directory) for sent in item.sent)

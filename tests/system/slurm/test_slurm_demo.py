@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from absent import absent
 
-from hpcsim.slurm_cluster import missing
+from hpcsim.cli.slurm_cluster import missing
 
 pytestmark = pytest.mark.slurm
 
@@ -45,7 +45,7 @@ def test_who_asks_it_to_end_ends_the_command_and_slurm():
     assert "Slurm is up" in up and config.exists()
     controller = int((config.parent / "run" / "slurmctld.pid").read_text())
     demo.terminate()
-    said, _ = demo.communicate(timeout=60)
+    said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 143 and said == "Slurm ends\n"
     assert not config.parent.exists()
     # over, or at least waiting to be counted

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import hpcsim
-from hpcsim.collector.table import Table
+from hpcsim.collector.format.table import Table
 from hpcsim.errors import SlurmError
-from hpcsim.scheduler.launcher import mpiexec
-from hpcsim.scheduler.submission import submissions
+from hpcsim.scheduler.site.launcher import mpiexec
+from hpcsim.scheduler.slurm.submission import submissions
 from hpcsim.scheduler.sweep import sweep
+from hpcsim.scheduler.target import Target
 
 pytestmark = pytest.mark.slurm
 
@@ -41,7 +42,7 @@ def make(ranks, **fixed):
 def test_ranks_of_a_job_are_one_world(slurm, sites, launcher, ranks):
     # a node has two cores: four ranks are on two nodes
     study, directory = make(ranks)
-    sweep(study, directory, on="slurm", site=f"{launcher}.toml")
+    sweep(study, directory, Target("slurm", site=f"{launcher}.toml"))
     with Table(directory.results) as table:
         np.testing.assert_array_equal(np.sort(table.array("total")), 12 * np.arange(6.0) + 66)
         assert set(table.array("ranks")) == {ranks}
@@ -51,7 +52,7 @@ def test_ranks_of_a_job_are_one_world(slurm, sites, launcher, ranks):
 
 def test_a_rank_that_crashes_fails_its_point_alone(slurm, sites):
     study, directory = make(2, guilty=3, how="crash")
-    sweep(study, directory, on="slurm", site="srun.toml")
+    sweep(study, directory, Target("slurm", site="srun.toml"))
     with Table(directory.results) as table:
         order = np.argsort(table.array("x"))
         assert list(table.array("status")[order]) == [0, 0, 0, 2, 0, 0]
@@ -62,7 +63,7 @@ def test_a_rank_that_crashes_fails_its_point_alone(slurm, sites):
 def test_a_wrong_launcher_is_said_and_nothing_is_simulated(slurm, sites, command):
     study, directory = make(2)
     with pytest.raises(SlurmError, match="6 points are not finished"):
-        sweep(study, directory, on="slurm", site="wrong.toml")
+        sweep(study, directory, Target("slurm", site="wrong.toml"))
     assert "2 MPI ranks were asked for and mpi4py sees 1" in "".join(path.read_text() for path in directory.logs.iterdir())
     assert not list(directory.shards.iterdir())
 

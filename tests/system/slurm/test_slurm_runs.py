@@ -11,15 +11,17 @@ from absent import absent
 from squares import finished, make
 
 import hpcsim
-from hpcsim.collector.table import Table
-from hpcsim.errors import HpcsimError, SlurmAway, SlurmError
-from hpcsim.scheduler import rounds
+from hpcsim.collector.format.table import Table
+from hpcsim.errors import HpcsimError, SlurmError, SlurmUnavailable
+from hpcsim.scheduler.executor import Listener
 from hpcsim.scheduler.plan import plan
-from hpcsim.scheduler.queue import Slurm
-from hpcsim.scheduler.site import Arguments
-from hpcsim.scheduler.slurm import start
-from hpcsim.scheduler.submission import points_in, submissions
-from hpcsim.scheduler.sweep import Listener, sweep
+from hpcsim.scheduler.queue.commands import Slurm
+from hpcsim.scheduler.site.site import Overrides
+from hpcsim.scheduler.slurm import arrays as rounds
+from hpcsim.scheduler.slurm.executor import start
+from hpcsim.scheduler.slurm.submission import points_in, submissions
+from hpcsim.scheduler.sweep import sweep
+from hpcsim.scheduler.target import Target
 
 pytestmark = pytest.mark.slurm
 
@@ -33,7 +35,7 @@ def test_a_pilot_measures_and_the_next_submission_does_the_rest(slurm, tmp_path,
     monkeypatch.setattr(rounds, "PILOT_SECONDS", 0.5)
     study, directory = make(tmp_path, 90, seconds=0.05)
     said = []
-    sweep(study, directory, on="slurm", listener=Listener(said=said.append))
+    sweep(study, directory, Target("slurm"), listener=Listener(notify=said.append))
     assert finished(directory) == list(range(90))
     first, second = submissions(directory)
     assert all(sent.part.budget for sent in first.sent) and not any(sent.part.budget for sent in second.sent)
@@ -97,7 +99,7 @@ def test_a_job_that_the_user_cancels_ends_the_run_with_words(slurm, tmp_path):
 
     def run():
         try:
-            sweep(study, directory, on="slurm")
+            sweep(study, directory, Target("slurm"))
         except HpcsimError as error:
             failures.append(error)
 
@@ -134,7 +136,7 @@ def test_a_lost_node_is_made_up_for(slurm, tmp_path):
 def test_a_task_that_reaches_its_time_limit_writes_what_it_has_and_goes_on(slurm, tmp_path):
     # two minutes, of which Slurm takes the last for its warning, and 100 s of work
     study, directory = make(tmp_path, 25, seconds=4.0, task_size=25)
-    sweep(study, directory, on="slurm", given=Arguments(time="2 min"))
+    sweep(study, directory, Target("slurm", overrides=Overrides(time="2 min")))
     assert finished(directory) == list(range(25))
     first, *rest = submissions(directory)
     assert "TIMEOUT" in first.over and rest
@@ -181,7 +183,7 @@ def test_without_enough_memory_points_get_more_and_then_are_set_aside(slurm, tmp
     )
     study = hpcsim.Study.load("h.toml")
     directory = study.directory()
-    sweep(study, directory, on="slurm")
+    sweep(study, directory, Target("slurm"))
     with Table(directory.results) as table:
         rows = dict(zip(table.array("megabytes"), zip(table.array("status"), table.array("error"), strict=True), strict=True))
     assert rows[1.0] == (0, "") and rows[350.0] == (0, "")
@@ -195,13 +197,13 @@ def test_a_controller_that_is_down_is_waited_for(slurm, tmp_path):
     study, directory = make(tmp_path, 3)
     slurm.stop_controller()
     said = []
-    with pytest.raises(SlurmAway, match="jobs that run go on"):
+    with pytest.raises(SlurmUnavailable, match="jobs that run go on"):
         Slurm(patience=0.5).states([1])
     # Slurm's own commands try for some seconds as well
     back = threading.Timer(12.0, slurm.start_controller)
     back.start()
     try:
-        sweep(study, directory, on="slurm", listener=Listener(said=said.append))
+        sweep(study, directory, Target("slurm"), listener=Listener(notify=said.append))
     finally:
         back.join()
     assert any("Slurm does not answer" in text for text in said) and "Slurm answers again" in said
@@ -230,7 +232,7 @@ def test_folders_with_shell_characters(slurm, tmp_path, monkeypatch):
     place.mkdir()
     monkeypatch.chdir(place)
     study, directory = make(place, 3)
-    sweep(study, directory, on="slurm")
+    sweep(study, directory, Target("slurm"))
     assert finished(directory) == [0, 1, 2]
     assert not list(tmp_path.rglob("oops"))
     bad = study.directory(tmp_path / "line\nbreak")
@@ -242,7 +244,7 @@ def test_a_scratch_that_cannot_be_written_is_named(slurm, tmp_path):
     (tmp_path / "dry.toml").write_text('scratch = "/proc/nowhere"\n')
     study, directory = make(tmp_path, 3)
     with pytest.raises(SlurmError, match="are left by tasks that failed with exit code 3"):
-        sweep(study, directory, on="slurm", site="dry.toml")
+        sweep(study, directory, Target("slurm", site="dry.toml"))
     [log] = directory.logs.glob("*_0.log")
     assert "the scratch /proc/nowhere cannot be written" in log.read_text()
 
@@ -257,7 +259,7 @@ def test_a_scratch_that_is_full_is_named(slurm, tmp_path):
         (tmp_path / "full.toml").write_text(f'scratch = "{full}"\n')
         study, directory = make(tmp_path, 3)
         with pytest.raises(SlurmError, match="are left by tasks that failed with exit code 3"):
-            sweep(study, directory, on="slurm", site="full.toml")
+            sweep(study, directory, Target("slurm", site="full.toml"))
         [log] = directory.logs.glob("*_0.log")
         assert f"the scratch {full} cannot be written" in log.read_text()
     finally:

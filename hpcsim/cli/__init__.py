@@ -1,0 +1,5 @@
+"""The ``hpcsim`` command."""
+
+from hpcsim.cli.entry import main
+
+__all__ = ["main"]

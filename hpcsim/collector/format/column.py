@@ -1,0 +1,123 @@
+"""One dataset of a table, and how values of several points become the array that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hpcsim.errors import ResultsError
+
+POINT = "point"
+#: Bytes of ragged values that are written together, at least.
+_PIECE_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Column:
+    """One dataset of a table.
+
+    Parameters
+    ----------
+    name : str
+    role : str
+        ``record``, ``parameter``, ``output``, or ``count`` (the lengths along a ragged dimension).
+    dtype : str
+        A numpy type name; ``S1`` where text is kept as characters along the last dimension.
+    dims, shape : tuple
+        Names and sizes of the dimensions after the leading one.
+    unit, description : str
+    leading : str
+        ``point``, or the ragged dimension that the values of all points follow one another in.
+    cut : bool
+        Whether text that is too long is cut, or refused.
+    switch : bool
+        Whether the numbers are truth values.
+    """
+
+    name: str
+    role: str
+    dtype: str
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    unit: str = ""
+    description: str = ""
+    leading: str = POINT
+    cut: bool = False
+    switch: bool = False
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that one point takes before compression; 0 where ragged."""
+        return int(np.dtype(self.dtype).itemsize * np.prod(self.shape)) if self.leading == POINT else 0
+
+    def encode(self, values: Any) -> np.ndarray:
+        """Values of several points as the array that is written, of shape ``(n, *shape)``.
+
+        Raises
+        ------
+        ResultsError
+            If they have another shape or type, or text is too long.
+        """
+        if self.dtype == "S1":
+            return self._characters(values)
+        try:
+            if isinstance(values, np.ndarray) and values.dtype == object:
+                values = values.tolist()
+            array = np.asarray(values, self.dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ResultsError(f"{self.role} {self.name}: values are not {self.dtype}: {error}") from error
+        if array.shape[1:] != self.shape:
+            raise ResultsError(
+                f"{self.role} {self.name}: a point has shape {array.shape[1:]}, declared is {self.shape} "
+                f"({', '.join(self.dims) or 'a scalar'}); the dimensions of a study have one size"
+            )
+        return array
+
+    def _characters(self, values: Any) -> np.ndarray:
+        width = self.shape[-1]
+        if isinstance(values, np.ndarray) and values.dtype == object:
+            # lists of words arrive as tuples
+            values = values.tolist()
+        plain = isinstance(values, np.ndarray) and values.dtype != object
+        texts = np.asarray(values if plain else [*values])
+        if texts.dtype.kind != "S" or texts.dtype.itemsize > width:
+            encoded = [self._fit(text, width) for text in texts.ravel().tolist()]
+            texts = np.array(encoded, f"S{width}").reshape(texts.shape)
+        if texts.shape[1:] != self.shape[:-1]:
+            found = texts.shape[1:]
+            raise ResultsError(f"{self.role} {self.name}: a point has shape {found}, declared is {self.shape[:-1]}")
+        return np.ascontiguousarray(texts, f"S{width}").view("S1").reshape(len(texts), *self.shape)
+
+    def _fit(self, text: Any, width: int) -> bytes:
+        data = text if isinstance(text, bytes) else str(text).encode(errors="replace")
+        if len(data) <= width:
+            return data
+        if not self.cut:
+            raise ResultsError(f"{self.role} {self.name}: {text!r} has {len(data)} bytes, at most {width} fit")
+        return data[:width].decode(errors="ignore").encode()
+
+
+def gather(batches: Sequence[Any], column: Column) -> np.ndarray:
+    """The batches of one column that is not ragged as one array, see :meth:`Column.encode`."""
+    if len(batches) == 1:
+        return column.encode(batches[0])
+    if all(isinstance(batch, np.ndarray) and batch.dtype.kind not in "OUS" for batch in batches):
+        return column.encode(np.concatenate(batches))
+    return column.encode([value for batch in batches for value in batch])
+
+
+def pieces(batches: Sequence[Any], column: Column) -> Iterator[np.ndarray]:
+    """The values of all points of a ragged column, one after the other: many short ones together, long ones as they are."""
+    waiting: list[np.ndarray] = []
+    size = 0
+    for values in (values for batch in batches for values in batch):
+        waiting.append(np.asarray(values, column.dtype).reshape(-1))
+        size += waiting[-1].nbytes
+        if size >= _PIECE_BYTES:
+            yield np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
+            waiting, size = [], 0
+    if size:
+        yield np.concatenate(waiting)

@@ -1,0 +1,1 @@
+"""Public data: fetched with a checksum, converted once, never with a question."""

@@ -1,0 +1,119 @@
+"""What a method found: numbers, tables, figures and notes, written to a folder and read again."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpcsim.errors import ResultsError
+from hpcsim.files import write_text
+from hpcsim.inference.note import Note, is_warning
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: One number, or numbers by name.
+Metric = float | dict[str, float]
+#: A metric with more numbers than this is shown by its range; the summary has them all.
+SHOWN = 12
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a method found: numbers, tables and figures.
+
+    Parameters
+    ----------
+    method, title : str
+    metrics : dict
+        Numbers, or dicts of numbers, by name.
+    tables : dict of str to DataFrame
+        The names become file names.
+    figures : dict of str to Path
+        PNG files.
+    notes : list of str
+        What a reader must know: what was left out, warnings; each is a :class:`~hpcsim.inference.note.Note` or a plain text.
+    """
+
+    method: str
+    title: str
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    tables: dict[str, DataFrame] = field(default_factory=dict)
+    figures: dict[str, Path] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def save(self, directory: Path) -> Path:
+        """Write ``summary.json`` and one CSV file a table.
+
+        Raises
+        ------
+        ResultsError
+            If a table's name cannot be a file name.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, table in self.tables.items():
+            if not _FILE_NAME.fullmatch(name):
+                raise ResultsError(f'{self.method}: the table name "{name}" is no file name; use letters, digits, _.-')
+            table.to_csv(directory / f"{name}.csv")
+        summary = {
+            "method": self.method,
+            "title": self.title,
+            "metrics": _finite(self.metrics),
+            "tables": sorted(self.tables),
+            "figures": {name: os.path.relpath(path, directory) for name, path in self.figures.items()},
+            "notes": [str(note) for note in self.notes],
+            "warnings": [_finite(note.to_dict()) for note in map(Note.of, self.notes) if is_warning(note)],
+        }
+        return write_text(directory / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> Finding:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ResultsError
+            If the directory holds no finding, or a damaged one.
+        """
+        import pandas
+
+        path = directory / "summary.json"
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+            # findings of older versions have no warnings
+            warnings = {str(note): note for note in map(Note.of, summary.get("warnings", []))}
+            return cls(
+                summary["method"],
+                summary["title"],
+                _restored(summary["metrics"]),
+                {name: pandas.read_csv(directory / f"{name}.csv", index_col=0) for name in summary["tables"]},
+                {name: directory / file for name, file in summary["figures"].items()},
+                [warnings.get(text, Note(text)) for text in summary["notes"]],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ResultsError(f"{path}: no finding can be read here ({error!r}); run the method again") from error
+
+
+def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    # JSON has no NaN: null stands for it
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _finite(value)
+        return value if value is None or isinstance(value, str) or math.isfinite(value) else None
+
+    return {name: plain(value) for name, value in metrics.items()}
+
+
+def _restored(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _restored(value) if isinstance(value, Mapping) else (math.nan if value is None else value)
+        for name, value in metrics.items()
+    }

@@ -1,0 +1,1 @@
+"""Neural posterior estimation: posteriors, their networks, and what they say of observations."""

@@ -1,0 +1,1 @@
+"""Regressions through a few latent dimensions, from genes to parameters."""

@@ -1,0 +1,1 @@
+"""Stored evaluations against other means, standard deviations, cutoffs and groups."""

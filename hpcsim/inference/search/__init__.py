@@ -1,0 +1,1 @@
+"""Multi-objective search: the Pareto front of several distances."""

@@ -1,0 +1,1 @@
+"""Spike-to-signal kernels of a network, without simulating the network."""

@@ -1,0 +1,1 @@
+"""Trees of sections: read from files or made, divided into segments."""

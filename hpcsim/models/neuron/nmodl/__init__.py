@@ -1,0 +1,1 @@
+"""Mechanisms in NMODL: compiled, loaded, and linearised."""

@@ -1,0 +1,1 @@
+"""Probes: from transmembrane currents to extracellular signals."""

@@ -1,0 +1,1 @@
+"""Results as files of other tools: tables, and a file a point."""

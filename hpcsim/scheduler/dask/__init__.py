@@ -1,0 +1,1 @@
+"""Executor ``dask``: clusters whose workers run tasks."""

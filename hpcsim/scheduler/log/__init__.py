@@ -1,0 +1,1 @@
+"""What simulators print: the log of a task within its bound, and why points failed."""

@@ -1,0 +1,1 @@
+"""Executor ``slurm``: submissions, job arrays, what became of them, and the job that collects."""

@@ -1,0 +1,1 @@
+"""What an executor starts: a supervisor that survives, and a worker that simulates and may die."""

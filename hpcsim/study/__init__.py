@@ -1,0 +1,1 @@
+"""A study as a value: its file, its checks, its recipe, its directory."""
