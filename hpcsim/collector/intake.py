@@ -13,6 +13,9 @@ from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import ShardInfo, verify
 from hpcsim.errors import DirectoryError, ShardError
 
+#: So many shards are checked before Dask is loaded.
+_FEW = 16
+
 
 @dataclass(frozen=True)
 class SetAside:
@@ -26,7 +29,7 @@ class SetAside:
 
 
 def verified(paths: Sequence[Path], client: Any = None) -> tuple[list[ShardInfo], list[tuple[Path, str]]]:
-    """Check shards with Dask: those that can be trusted, and the others with the reason.
+    """Check shards, many of them with Dask: those that can be trusted, and the others with the reason.
 
     Parameters
     ----------
@@ -35,16 +38,22 @@ def verified(paths: Sequence[Path], client: Any = None) -> tuple[list[ShardInfo]
     client : distributed.Client, optional
         Where to check; threads of this process without it.
     """
+    found = [_check(path) for path in paths] if client is None and len(paths) <= _FEW else _checked(paths, client)
+    infos = [info for info in found if isinstance(info, ShardInfo)]
+    damaged = [(path, reason) for path, reason in zip(paths, found, strict=True) if isinstance(reason, str)]
+    return infos, damaged
+
+
+def _checked(paths: Sequence[Path], client: Any) -> Sequence[ShardInfo | str | None]:
+    """As `_check`, at once."""
     from dask.base import compute
     from dask.delayed import delayed
     from dask.threaded import get
 
     # by its function: to look for a scheduler by name, Dask loads all of distributed
     checks = [delayed(_check)(path) for path in paths]
-    found = client.gather(client.compute(checks)) if client else compute(*checks, scheduler=get)
-    infos = [info for info in found if isinstance(info, ShardInfo)]
-    damaged = [(path, reason) for path, reason in zip(paths, found, strict=True) if isinstance(reason, str)]
-    return infos, damaged
+    found: Sequence[ShardInfo | str | None] = client.gather(client.compute(checks)) if client else compute(*checks, scheduler=get)
+    return found
 
 
 def _check(path: Path) -> ShardInfo | str | None:

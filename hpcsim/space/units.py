@@ -10,6 +10,7 @@ from typing import Any
 from unicodedata import normalize
 
 from hpcsim.errors import UnitError, shown
+from hpcsim.space.multiples import is_multiple, ratio
 
 #: A number as people write it; three digits of exponent are more than float64 has.
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3}(?!\d))?)\s*(.*?)\s*", re.DOTALL)
@@ -149,6 +150,8 @@ def convert(number: Any, unit: str, to: str) -> Fraction:
     value = exact(number)
     if same_unit(unit, to):
         return value
+    if (multiple := ratio(unit, to)) is not None:
+        return value * multiple
     source, target = _parsed(unit), _parsed(to)
     if _measured(source) != _measured(target):
         found = f"{shown(number)} {unit}".strip()
@@ -206,7 +209,7 @@ def check_unit(unit: str) -> None:
     UnitError
         If it does not.
     """
-    if unit.strip() not in _PURE:
+    if unit.strip() not in _PURE and not is_multiple(unit):
         _parsed(unit)
 
 

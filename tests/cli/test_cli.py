@@ -237,3 +237,18 @@ def test_a_full_disk_is_said_with_what_to_do(tmp_path, command, monkeypatch):
     assert done.returncode == 3
     assert "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_plan_and_status_load_no_large_library(tmp_path):
+    """Each of these takes longer to load than the rest of the command."""
+    large = {"pint", "sklearn", "scipy", "pandas", "xarray", "dask", "torch"}
+    for command in ("plan", "status"):
+        code = (
+            "import atexit, sys\n"
+            f"atexit.register(lambda: print('loaded:', sorted({large} & set(sys.modules))))\n"
+            f"sys.argv = ['hpcsim', '{command}', 'quickstart']\n"
+            "from hpcsim.cli.entry import main\n"
+            "main()"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        assert done.stdout.splitlines()[-1] == "loaded: []", (command, done.stdout, done.stderr)

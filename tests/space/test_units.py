@@ -148,13 +148,14 @@ def test_check_unit() -> None:
             check_unit(unit)
 
 
-def test_pint_is_imported_only_to_convert() -> None:
+def test_pint_is_imported_only_to_convert_what_is_no_multiple() -> None:
     code = (
         "import sys; from hpcsim.space import Parameter, Space, Design\n"
         "p = Parameter('J', 1.0, 'pA'); p.resolve('29 pA'); p.resolve(3, 'pA')\n"
         "Design(Space.from_tables([p], {'J': {'uniform': ['1 pA', 2]}}, {}), 'random', 3, model='m').block(0, 3)\n"
         "print([m for m in ('pint', 'scipy', 'hpcsim.cli.commands', 'h5py', 'pandas') if m in sys.modules])\n"
-        "p.resolve('1 nA'); print('pint' in sys.modules)"
+        "p.resolve('1 nA'); print('pint' in sys.modules)\n"
+        "p.resolve('1 mV/kohm'); print('pint' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["[]", "True"]
+    assert done.stdout.split("\n")[:3] == ["[]", "False", "True"]
