@@ -9,12 +9,14 @@ import typer
 
 from hpcsim.cli.options import (
     DirectoryOption,
+    JsonOption,
     OverridesOption,
     ScaleOption,
     SiteOption,
     StudyArgument,
     app,
     directory_of,
+    print_json,
     target_of,
 )
 
@@ -58,6 +60,34 @@ def log(
 
     checked = Study.load(study, scale)
     print_log(checked, directory_of(checked, study, directory), point)
+
+
+@app.command("point")
+def one_point(
+    study: StudyArgument,
+    id: Annotated[str, typer.Argument(metavar="ID", help="The beginning of a point's id.")],
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+    again: Annotated[bool, typer.Option("--again", help="Simulate it here, in this process, and keep every output.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="With --again: the file. [default: points/ID.h5 in DIR]", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one point: parameters, outputs, log and error; with --again, simulate it, and compare with what is stored."""
+    from hpcsim.cli.point import as_mapping, print_again, print_point
+    from hpcsim.scheduler.state.one_point import find_point
+    from hpcsim.workflow.study import Study
+
+    checked = Study.load(study, scale)
+    place = directory_of(checked, study, directory)
+    point = find_point(checked, place, id)
+    if as_json:
+        print_json(as_mapping(checked, place, point))
+    else:
+        print_point(checked, place, point, study)
+    if again:
+        print_again(checked, place, point, out, quiet=as_json)
 
 
 @app.command()

@@ -35,6 +35,7 @@ AcceptOption = Annotated[
     bool, typer.Option("--accept-changes", help="Go on where code has changed; the results say which made which row.")
 ]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Show what would run, and the scripts for Slurm; run nothing.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")]
 OverridesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,3 +66,24 @@ def directory_of(study: Any, where: str, directory: Path | None) -> Any:
     if directory is None and Path(where).is_dir():
         directory = Path(where)
     return study.directory(directory)
+
+
+def print_json(value: Any) -> None:
+    """A value for scripts, as one JSON document; numbers that JSON does not have are null."""
+    import json
+
+    typer.echo(json.dumps(_jsonable(value), indent=1, allow_nan=False))
+
+
+def _jsonable(value: Any) -> Any:
+    import math
+
+    if isinstance(value, dict):
+        return {str(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _jsonable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)

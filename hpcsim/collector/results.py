@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from hpcsim.collector.collect import RESULTS, SHARDS
+from hpcsim.collector.columns import frame_of, index_of, rows_of
 from hpcsim.collector.format.inspection import inspect
 from hpcsim.collector.format.ragged import Ragged
 from hpcsim.collector.format.schema import OK, PROVENANCE, STATUSES
@@ -97,7 +98,7 @@ class Results:
     @property
     def parameters(self) -> pd.DataFrame:
         """The parameters of all points, by id."""
-        return self._frame(self.table.names("parameter"), np.arange(len(self)))
+        return frame_of(self.table, self.table.names("parameter"), np.arange(len(self)))
 
     @property
     def records(self) -> pd.DataFrame:
@@ -109,7 +110,7 @@ class Results:
         """Every point that did not succeed: parameters, status, error, attempts, host."""
         rows = np.flatnonzero(self._status != OK)
         records = self._records(rows)[["status", "error", "attempts", "host"]]
-        return self._frame(self.table.names("parameter"), rows).join(records)
+        return frame_of(self.table, self.table.names("parameter"), rows).join(records)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -194,7 +195,7 @@ class Results:
                 columns.update({f"{name}.{label}": values[:, i] for i, label in enumerate(labels)})
             else:
                 columns[name] = values
-        return pd.DataFrame(columns, index=self._index(self._ok))
+        return pd.DataFrame(columns, index=index_of(self.table, self._ok))
 
     def grid(self, outputs: Sequence[str] | None = None) -> xr.Dataset:
         """Outputs of a grid as labelled arrays: ``results.grid().rate.sel(g=3).plot()``.
@@ -274,7 +275,7 @@ class Results:
             If there is no such parameter.
         """
         names = self.table.names("parameter") if names is None else names
-        return self._frame([self._known("parameter", name) for name in names], self._ok)
+        return frame_of(self.table, [self._known("parameter", name) for name in names], self._ok)
 
     def torch(self, parameters: Sequence[str], outputs: Sequence[str]) -> Stream:
         """Pairs of parameters and outputs as float32, read from the file batch by batch.
@@ -349,11 +350,6 @@ class Results:
         """Rows of the points that succeeded."""
         return np.flatnonzero(self._status == OK)
 
-    def _index(self, rows: np.ndarray) -> pd.Index:
-        import pandas as pd
-
-        return pd.Index(self.table.ids()[rows].astype(str), name="id")
-
     def rows(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Some rows of a column, in the order of `rows`; no more is held than is asked for.
 
@@ -363,32 +359,12 @@ class Results:
             A record, a parameter, or an output that is not ragged.
         rows : ndarray of int
         """
-        parts: list[np.ndarray] = []
-        ascending = np.sort(rows)
-        step = self.table.piece(name)
-        for start in range(0, len(self), step):
-            wanted = ascending[slice(*np.searchsorted(ascending, (start, start + step)))]
-            if len(wanted):
-                parts.append(self.table.array(name, slice(start, start + step))[wanted - start])
-        values = np.concatenate(parts) if parts else self.table.array(name, slice(0, 0))
-        return values[np.searchsorted(ascending, rows)]
-
-    def _frame(self, names: Iterable[str], rows: np.ndarray) -> pd.DataFrame:
-        import pandas as pd
-
-        columns: dict[str, np.ndarray] = {}
-        for name in names:
-            values = self.rows(name, rows)
-            if values.ndim == 1:
-                columns[name] = values
-            else:
-                columns.update({f"{name}.{i}": values[:, i] for i in range(values.shape[1])})
-        return pd.DataFrame(columns, index=self._index(rows))
+        return rows_of(self.table, name, rows)
 
     def _records(self, rows: np.ndarray) -> pd.DataFrame:
         import pandas as pd
 
-        frame = self._frame([name for name in self.table.names("record") if name != "id"], rows)
+        frame = frame_of(self.table, [name for name in self.table.names("record") if name != "id"], rows)
         frame["status"] = pd.Categorical.from_codes(frame["status"], categories=list(STATUSES))
         return frame
 

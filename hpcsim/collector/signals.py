@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.lookup import closest, matching, not_one
 from hpcsim.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -118,11 +119,12 @@ def find_row(results: Source, point: int | str) -> int:
     ResultsError
         If there is no such point, or several, or it has no outputs.
     """
-    ids = results.table.ids().astype(str)
+    ids = results.table.ids()
     if isinstance(point, str):
-        rows = np.flatnonzero(np.char.startswith(ids, point))
+        rows = matching(ids, point)
         if len(rows) != 1:
-            raise ResultsError(f'{results.path}: {len(rows)} points have an id that begins with "{point}"; expected one')
+            found = [id.decode() for id in ids[rows]]
+            raise ResultsError(f"{results.path}: {not_one(point, found, closest(ids, point)[1])}")
         row = int(rows[0])
     else:
         row = int(point)
@@ -130,7 +132,7 @@ def find_row(results: Source, point: int | str) -> int:
             raise ResultsError(f"{results.path}: there is no point {point}; expected 0 to {len(ids) - 1}")
     status = str(results.records["status"].iloc[row])
     if status != "ok":
-        raise ResultsError(f"{results.path}: the point {ids[row]} has no outputs: it is {status}; see results.failures")
+        raise ResultsError(f"{results.path}: the point {ids[row].decode()} has no outputs: it is {status}; see results.failures")
     return row
 
 

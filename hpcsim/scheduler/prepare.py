@@ -35,7 +35,17 @@ def prepare(
     # a search that is complete may go on
     if study.search is None and complete(study, directory):
         return
-    context = Context(cache=cache_directory(), layout=study.all_outputs)
+    compile_shared(study, Context(cache=cache_directory(), layout=study.all_outputs))
+
+
+def compile_shared(study: Study, context: Context) -> None:
+    """What model and stages want to have made once before any point.
+
+    Raises
+    ------
+    PluginError
+        If one of them raises anything else than an error of hpcsim's.
+    """
     if study.model.prepare:
         with calling(f"prepare of {study.model.name}"):
             study.model.prepare(context)

@@ -80,7 +80,7 @@ def test_one_point(results):
     assert point.sizes == {"site": 2, "time": 100, "spike": 3} and point.a.item() == results.parameters["a"].iloc[0]
     np.testing.assert_array_equal(point.spikes, results.ragged("spikes")[0])
     assert {"a", "b", "edge", "id", "replicate"} <= set(point.coords)
-    with pytest.raises(ResultsError, match='0 points have an id that begins with "zz"'):
+    with pytest.raises(ResultsError, match='no point has an id that begins with "zz"'):
         results.point("zz")
     with pytest.raises(ResultsError, match="has no outputs: it is failed"):
         results.point(results.failures.index[0])
