@@ -29,8 +29,7 @@ def matching(ids: np.ndarray, prefix: str) -> np.ndarray:
 
 
 def closest(ids: np.ndarray, prefix: str) -> tuple[int, str]:
-    """How many digits of a text the most similar id has at their places, and that id; of several the first, of none an
-    empty text.
+    """How many digits of a text the most similar id has at their places, and that id; an empty text where none has any.
 
     Examples
     --------
