@@ -9,6 +9,7 @@ setup(
     package_dir={f"hpcsim.{folder}": folder for folder in DATA},
     package_data={
         "hpcsim": ["py.typed"],
+        "hpcsim.cli": ["skeletons/*"],
         "hpcsim.dashboard": ["assets/*"],
         "hpcsim.jobs": ["*.j2", "sites/*.toml"],
         "hpcsim.params": ["*.toml"],

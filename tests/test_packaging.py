@@ -36,7 +36,14 @@ def test_the_wheel_holds_studies_job_scripts_and_mechanisms(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
-    shipped = ("params/quickstart.toml", "jobs/array.job.j2", "jobs/sites/slurm.toml", "mod/Exp2SynI.mod", "py.typed")
+    shipped = (
+        "params/quickstart.toml",
+        "jobs/array.job.j2",
+        "jobs/sites/slurm.toml",
+        "mod/Exp2SynI.mod",
+        "py.typed",
+        "cli/skeletons/numpy.py.in",
+    )
     assert {f"hpcsim/{name}" for name in shipped} <= names
     assert {f"hpcsim/dashboard/assets/{name}" for name in ("page.html", "sections.html", "page.css", "page.js")} <= names
     code = "import hpcsim.paths as a; print(sorted(a.shipped_studies()), a.folder('mod'))"

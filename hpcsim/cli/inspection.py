@@ -215,6 +215,35 @@ def doctor(
         print_examination(examine())
 
 
+new = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write a model of your own, or a study, to begin with.")
+app.add_typer(new, name="new")
+
+
+@new.command("model")
+def new_model(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="nest, neuron, brian2, numpy or program.")],
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Of the model.")] = "my_model",
+) -> None:
+    """Write a model, its study and its test, which run as they are, into the current folder."""
+    from hpcsim.cli.new import new_model as write
+
+    for path in write(kind, name, Path.cwd()):
+        typer.echo(path.name)
+    typer.echo(f"hpcsim run {name}.toml runs it, pytest test_{name}.py checks it")
+
+
+@new.command("study")
+def new_study(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model, or one of your own as module:name.")],
+    out: Annotated[Path | None, typer.Option("--out", help="[default: NAME.toml]", show_default=False)] = None,
+) -> None:
+    """Write a commented study with every parameter of a model."""
+    from hpcsim.cli.new import new_study as write
+
+    path = write(model, out)
+    typer.echo(f"{path}\nhpcsim plan {path} says what it would run")
+
+
 # what follows belongs to the command, options as well
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hpcsim.cli.doctor import Check
+    from hpcsim.space.parameter import Parameter
 
 
 def print_models() -> None:
@@ -80,13 +81,17 @@ def print_model(name: str) -> None:
 def _print_parameters(parameters: Iterable[Any], word: str) -> None:
     table = Table(word, "default", "unit", "allowed", "", box=None, padding=(0, 2, 0, 0))
     for parameter in parameters:
-        low, high = parameter.bounds
-        allowed = ", ".join(parameter.choices)
-        if not allowed and (low is not None or high is not None):
-            allowed = f">= {low:g}" if high is None else f"<= {high:g}" if low is None else f"{low:g} to {high:g}"
         default = f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
-        table.add_row(Text(parameter.name), Text(default), parameter.unit, Text(allowed), Text(parameter.description))
+        table.add_row(Text(parameter.name), Text(default), parameter.unit, Text(allowed(parameter)), Text(parameter.description))
     console.print(table)
+
+
+def allowed(parameter: Parameter) -> str:
+    """What a parameter may be: its choices or bounds; empty where anything is."""
+    low, high = parameter.bounds
+    if parameter.choices or (low is None and high is None):
+        return ", ".join(parameter.choices)
+    return f">= {low:g}" if high is None else f"<= {high:g}" if low is None else f"{low:g} to {high:g}"
 
 
 def _print_source(source: str) -> None:

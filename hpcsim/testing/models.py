@@ -62,7 +62,7 @@ def check_model(
     design = Design(space, replicates=max(2, points), model=model.name)
     batch = design.block(0, len(design))
     with tempfile.TemporaryDirectory(prefix="hpcsim-check-") as cache:
-        context = Context(cache=Path(cache), inputs=inputs or {})
+        context = Context(cache=Path(cache), inputs=inputs or {}, layout=model.layout(batch[0].values))
         if model.prepare:
             model.prepare(context)
         first = _simulate(model, batch, context)
