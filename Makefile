@@ -29,10 +29,13 @@ format: setup  ## the style that `make lint` wants
 examples: setup  ## the examples in docstrings
 	$(IN) pytest --doctest-modules hpcsim
 
+docs: setup  ## the documentation site, docs/_build/html; each warning is an error
+	$(IN) pip install -q -c constraints.txt -e '.[docs]' && scripts/build-docs.sh
+
 constraints:  ## constraints.txt again, for all Pythons, after a change of dependencies
 	scripts/constraints.sh
 
 ci:  ## all that CI does, from nothing (Debian, root)
 	.ci/run
 
-.PHONY: help setup test test-python lint format examples constraints ci
+.PHONY: help setup test test-python lint format examples docs constraints ci

@@ -25,7 +25,7 @@ from hpcsim.outputs import Coordinate
 from hpcsim.scheduler.sweep import sweep
 from hpcsim.scheduler.target import Target
 
-#: CPU s of one evaluation of the default neuron: docs/fitting.md.
+#: CPU s of one evaluation of the default neuron: docs/tutorials/fitting.md.
 EVALUATION = 1.47
 OBJECTIVES = hay.OBJECTIVES[:11]
 NAMES = np.array([objective.name for objective in OBJECTIVES])

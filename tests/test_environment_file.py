@@ -17,6 +17,8 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 
 #: Names that differ: on PyPI, on conda-forge.
 CONDA = {"matplotlib": ["matplotlib-base"], "dask": ["dask", "distributed"], "mpich": ["openmpi"], "neo": ["python-neo"]}
+#: Extras for those who change hpcsim.
+DEVELOPERS = ("test", "docs")
 #: What PyPI has not, or what needs none of it.
 BESIDES = {"python", "pip", "cxx-compiler", "make", "cmake"}
 
@@ -24,7 +26,7 @@ BESIDES = {"python", "pip", "cxx-compiler", "make", "cmake"}
 def needed() -> dict[str, SpecifierSet]:
     """What hpcsim and its extras need, by its name on conda-forge; what is for one Python alone is left out."""
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *(line for name in extras if name != "test" for line in extras[name])]
+    lines = [*PROJECT["dependencies"], *(line for name in extras if name not in DEVELOPERS for line in extras[name])]
     needs: dict[str, SpecifierSet] = {}
     for requirement in map(Requirement, lines):
         if requirement.name == "hpcsim" or requirement.name in needs:

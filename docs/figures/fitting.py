@@ -1,4 +1,4 @@
-"""Draws the picture of docs/fitting.md from a simulation: ``python docs/figures/fitting.py [DIRECTORY]``."""
+"""Draws the picture of docs/tutorials/fitting.md from a simulation: ``python docs/figures/fitting.py [DIRECTORY]``."""
 
 from __future__ import annotations
 

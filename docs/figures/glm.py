@@ -1,4 +1,4 @@
-"""Runs the Python of docs/glm.md in a folder and draws its pictures there: ``python docs/figures/glm.py FOLDER``.
+"""Runs the Python of docs/tutorials/glm.md in a folder and draws its pictures there: ``python docs/figures/glm.py FOLDER``.
 
 With ``--allen`` it runs on the cell of the Allen Cell Types Database that NeMoS' tutorial has; it is fetched.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "glm.md"
+PAGE = Path(__file__).parents[1] / "tutorials" / "glm.md"
 
 
 def blocks() -> list[str]:

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/hagen2022.md from the results of the studies at the scale ``small``.
+"""Draws the pictures of docs/tutorials/hagen2022.md from the results of the studies at the scale ``small``.
 
 ``hpcsim run hagen2022_ps1 --scale small && hpcsim run hagen2022_hay_ps1 --scale small && python hagen2022.py FOLDER`` in the
 folder that has ``runs/``.

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/search.md from a run of hh_fit: ``python docs/figures/search.py [DIRECTORY]``.
+"""Draws the pictures of docs/how-to/search.md from a run of hh_fit: ``python docs/figures/search.py [DIRECTORY]``.
 
 Without the results of that study in the directory (runs/hh_fit), it is run there first.
 """

@@ -36,7 +36,23 @@ class Section(BaseModel):
 
 
 class StudySection(Section):
-    """``[study]``."""
+    """``[study]``: what is simulated.
+
+    Parameters
+    ----------
+    name : str
+        What the study is called; its directory is ``runs/NAME``.
+    model : str
+        A model of hpcsim or of another package by its name, or one of your own as ``module:name``.
+    preset : str
+        One of the model's presets: parameter values that take the place of its defaults.
+    seed : int
+        From which the seeds of all points follow.
+    replicates : int
+        How many times each point is simulated, with other seeds.
+    description : str
+        A sentence for people.
+    """
 
     name: str = Field(pattern=STUDY_NAME)
     model: str = Field(min_length=1)
@@ -49,7 +65,19 @@ class StudySection(Section):
 
 
 class DesignSection(Section):
-    """``[design]``."""
+    """``[design]``: how points are put into the space.
+
+    Parameters
+    ----------
+    method : str
+        ``grid`` takes lists alone; the others draw what has a distribution.
+    n : int
+        How many points are drawn, for every combination of the lists.
+    block : int
+        The length of one Latin hypercube, where several follow one another.
+    constraint : str
+        An expression over parameters; draws that break it are drawn again.
+    """
 
     method: Literal["grid", "random", "sobol", "halton", "lhs"] = "grid"
     n: int | None = None
@@ -58,14 +86,36 @@ class DesignSection(Section):
 
 
 class OutputsSection(Section):
-    """``[outputs]``; an empty list keeps everything. In float32 outputs and parameters are written with 7 digits."""
+    """``[outputs]``: what is written.
+
+    Parameters
+    ----------
+    keep : tuple of str
+        Names of outputs of the model and of its stages; an empty list keeps everything.
+    precision : str
+        In ``float32`` outputs and parameters are written with 7 digits.
+    """
 
     keep: tuple[str, ...] = ()
     precision: Literal["float32", "float64"] = "float64"
 
 
 class ResourcesSection(Section):
-    """``[resources]``, for one point in all its MPI ranks; without a time, a point may take as long as it likes."""
+    """``[resources]``: what one point gets, in all its MPI ranks.
+
+    Parameters
+    ----------
+    ranks : int
+        MPI ranks.
+    threads : int
+        Threads in all ranks together.
+    memory : str
+        Such as ``2 GB``, for Slurm; as the site says by default.
+    time : str
+        Such as ``10 min``; without it, a point may take as long as it likes.
+    task_size : int
+        Points a task; measured by default.
+    """
 
     ranks: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)

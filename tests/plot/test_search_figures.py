@@ -131,7 +131,7 @@ def test_traces_of_accepted_points_with_the_best_in_front(searched: Results):
 
 
 def test_the_page_draws_the_best_of_the_accepted_points_in_front(searched: Results, tmp_path: Path):
-    page = (Path(__file__).parents[2] / "docs/search.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/how-to/search.md").read_text()
     [code] = re.findall(r"```python\n(points = .*?)```", page, re.DOTALL)
     code = code.replace("brian2.cortical_hh", "drawn_toys:toy").replace("study.run()", 'study.run("inline", folder)')
     found = {"results": searched, "plot": plot, "hpcsim": hpcsim, "folder": tmp_path}

@@ -12,7 +12,7 @@ import hpcsim
 from hpcsim.collector.format.table import Table
 from hpcsim.workflow.analysis import check_inference
 
-PAGE = Path(__file__).parents[2] / "docs" / "search.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "search.md"
 
 
 def blocks(language):

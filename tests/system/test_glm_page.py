@@ -1,4 +1,4 @@
-"""The Python of docs/glm.md runs and shows what the page says, under a shorter stimulus; and on a file of another layout."""
+"""The Python of docs/tutorials/glm.md runs and shows what it says, under a shorter stimulus; and on a file of another layout."""
 
 from __future__ import annotations
 

@@ -60,7 +60,19 @@ Memory = Annotated[str, AfterValidator(_memory)]
 
 
 class LauncherSection(Section):
-    """``[launcher]``: what starts the MPI ranks of a point; `mpi` is for srun, `path` for mpiexec, `options` for both."""
+    """``[launcher]``: what starts the MPI ranks of a point.
+
+    Parameters
+    ----------
+    use : str
+        Which launcher.
+    mpi : str
+        What ``srun --mpi`` takes, such as ``pmi2`` or ``pmix``.
+    path : str
+        Full path of mpiexec.
+    options : tuple of str
+        More options of the launcher.
+    """
 
     use: Literal["srun", "mpiexec"] = "srun"
     mpi: Word = ""
@@ -69,7 +81,19 @@ class LauncherSection(Section):
 
 
 class ContainerSection(Section):
-    """``[container]``: the image that tasks run in; without an image, they run outside."""
+    """``[container]``: the image that tasks run in; without an image, they run outside.
+
+    Parameters
+    ----------
+    runtime : str
+        What starts it.
+    image : str
+        A file, a folder, or a URL that the runtime takes.
+    binds : tuple of str
+        Folders that are seen inside, besides the study's directory and the folder where jobs start.
+    environment : mapping of str to str
+        Variables inside.
+    """
 
     runtime: Literal["apptainer", "singularity", "docker"] = "apptainer"
     image: Line = ""
@@ -78,7 +102,19 @@ class ContainerSection(Section):
 
 
 class LimitsSection(Section):
-    """``[limits]``: what the site allows; where Slurm says less itself, that counts."""
+    """``[limits]``: what the site allows; where Slurm says less itself, that counts.
+
+    Parameters
+    ----------
+    max_array : int
+        Tasks in one job array.
+    throttle : int
+        Tasks side by side.
+    max_submit : int
+        Jobs that a user may have in the queue.
+    time : str
+        The longest job, such as ``24 h``.
+    """
 
     max_array: int | None = Field(default=None, ge=1)
     throttle: int | None = Field(default=None, ge=1)
@@ -87,7 +123,13 @@ class LimitsSection(Section):
 
 
 class CollectorSection(Section):
-    """``[collector]``: the job that gathers finished points."""
+    """``[collector]``: the job that gathers finished points.
+
+    Parameters
+    ----------
+    memory, time : str
+        What it asks Slurm for.
+    """
 
     memory: Memory = "2 GB"
     time: Time = "1 h"
@@ -133,6 +175,8 @@ class Site(Section):
     ----------
     name : str
         What messages call it; the name of its file by default.
+    description : str
+        A sentence for people.
     partition, account, qos, constraint : str
         As sbatch takes them; Slurm's own defaults where they are empty.
     cluster : str
@@ -188,6 +232,7 @@ class Overrides(Section):
     Parameters
     ----------
     partition, account, qos, constraint, cluster : str
+        As of the site.
     memory, time : str
         Of one task, such as ``"4 GB"`` and ``"2 h"``.
     task_size : int, optional

@@ -19,7 +19,7 @@ from hpcsim.scheduler.target import Target
 
 needed("efel")
 
-PAGE = Path(__file__).parents[4] / "docs/fitting.md"
+PAGE = Path(__file__).parents[4] / "docs/tutorials/fitting.md"
 LEAK = """NEURON { SUFFIX own_leak NONSPECIFIC_CURRENT i RANGE g, e }
 UNITS { (mV) = (millivolt) (mA) = (milliamp) (S) = (siemens) }
 PARAMETER { g = 1e-4 (S/cm2) e = -75 (mV) }

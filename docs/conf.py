@@ -1,0 +1,52 @@
+"""The documentation site: ``make docs`` builds it, with each warning an error and without a network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from pygments.lexers.special import TextLexer  # noqa: E402
+from reference_pages import write_reference  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
+
+import hpcsim  # noqa: E402
+
+project = "hpcsim"
+author = "the authors of hpcsim"
+copyright = "the authors of hpcsim; GPL-3.0-or-later"
+version = release = hpcsim.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton"]
+# pages that the code itself writes
+exclude_patterns = ["_build", "figures", "reference_pages"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "hpcsim"
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_prev_next": True,
+    "show_nav_level": 1,
+    "navigation_depth": 3,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars: dict[str, list[str]] = {"index": []}
+
+write_reference(HERE / "reference" / "generated")
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx what it does not know: a table of text is shown as it is."""
+    app.add_lexer("csv", TextLexer)
