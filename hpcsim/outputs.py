@@ -12,6 +12,10 @@ from hpcsim.errors import ResultsError, nearest
 
 #: A batch of one output: an array with a leading axis of points, or, when ragged, one array a point.
 Batch = np.ndarray | Sequence[np.ndarray]
+#: How an output may be drawn: over time, as times of spikes, over frequencies, as numbers against parameters, or not at all.
+DRAWN_AS = ("trace", "spikes", "spectrum", "feature", "nothing")
+#: Units of a dimension that is time, in ms.
+MILLISECONDS = {"ms": 1.0, "s": 1e3, "us": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Output:
         Ragged outputs that share a dimension have equal lengths in each point.
     description : str
         One line for people.
+    drawn_as : str
+        One of :data:`DRAWN_AS`, for reports; by default what dimensions and units say, see :meth:`Layout.drawn_as`.
     """
 
     name: str
@@ -42,10 +48,13 @@ class Output:
     dtype: str = "float64"
     ragged: bool = False
     description: str = ""
+    drawn_as: str = ""
 
     def __post_init__(self) -> None:
         if self.ragged and len(self.dims) != 1:
             raise ResultsError(f"output {self.name}: a ragged output has exactly one dimension, found {self.dims}")
+        if self.drawn_as and self.drawn_as not in DRAWN_AS:
+            raise ResultsError(f'output {self.name}: drawn_as is "{self.drawn_as}"; {nearest(self.drawn_as, DRAWN_AS)}')
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +125,22 @@ class Layout:
     def coordinate(self, name: str, dim: int = -1) -> Coordinate:
         """Coordinate of one dimension of an output, by position; the last by default."""
         return self.coordinates[self[name].dims[dim]]
+
+    def drawn_as(self, name: str) -> str:
+        """How an output is drawn, one of :data:`DRAWN_AS`: as it is declared, or as its dimensions and units say.
+
+        Ragged times are spikes; what is over time is a trace, over Hz a spectrum; one number or one row of named numbers is
+        a feature.
+        """
+        output = self[name]
+        if output.drawn_as:
+            return output.drawn_as
+        if output.ragged:
+            return "spikes" if output.unit in MILLISECONDS else "nothing"
+        unit = self.coordinates[output.dims[-1]].unit if output.dims else ""
+        if unit in MILLISECONDS or unit == "Hz":
+            return "spectrum" if unit == "Hz" else "trace"
+        return "feature" if len(output.dims) < 2 else "nothing"
 
     def union(self, other: Layout) -> Layout:
         """Both together.

@@ -20,6 +20,8 @@ DPI = 150
 _PANEL = (4.0, 3.5)  # inches
 # more points make a figure slower, not clearer; points come sorted by a hash, so every k-th is a random sample
 _DRAWN = 5000
+#: Points above which their density is drawn.
+CROWD = 5000
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -42,9 +42,11 @@ def run(
     """Run what is not finished yet, collect it, infer, and write the report."""
     from hpcsim.cli.terminal import ProgressListener, print_failures, print_findings, print_outcome
     from hpcsim.dashboard.sweep_page import SweepPage
+    from hpcsim.errors import AllFailedError
     from hpcsim.scheduler.state.outcome import check_success
     from hpcsim.scheduler.sweep import sweep
     from hpcsim.workflow.analysis import check_inference
+    from hpcsim.workflow.reporting import report_words
     from hpcsim.workflow.study import Study
 
     if dry_run and on == "slurm":
@@ -63,9 +65,17 @@ def run(
         page.simulated()
         print_outcome(place)
         print_failures(checked, place)
-        check_success(checked, place)
-        if infer and checked.methods and (before.left or place.report_is_old()):
+        fresh = infer and bool(before.left or place.report_is_old())
+        try:
+            check_success(checked, place)
+        except AllFailedError:
+            if fresh:
+                typer.echo(report_words(checked, place))
+            raise
+        if fresh and checked.methods:
             print_findings(checked.infer(place, target, **again), place)
+        elif fresh:
+            typer.echo(report_words(checked, place))
 
 
 @app.command()

@@ -91,6 +91,21 @@ def one_point(
 
 
 @app.command()
+def report(
+    study: StudyArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="[default: report.html in its directory]", show_default=False)] = None,
+    directory: DirectoryOption = None,
+    scale: ScaleOption = "",
+) -> None:
+    """Write the report of a study as it is now: one page, and its figures as PNG, PDF and CSV in a folder beside it."""
+    from hpcsim.workflow.reporting import report as write
+    from hpcsim.workflow.study import Study
+
+    checked = Study.load(study, scale)
+    typer.echo(f"report: {write(checked, directory_of(checked, study, directory), path=out)}")
+
+
+@app.command()
 def check(
     study: StudyArgument,
     directory: DirectoryOption = None,

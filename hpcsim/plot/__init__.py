@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from hpcsim.plot.coverage import coverage
 from hpcsim.plot.neuron import animate, morphology
 from hpcsim.plot.parameters import features, importance, map, pairs
 from hpcsim.plot.search import convergence, exploration, objectives, parallel_coordinates
 from hpcsim.plot.searched import accepted
-from hpcsim.plot.signals import raster, spectrum, traces
+from hpcsim.plot.signals import raster, rates, spectrum, traces
 
 __all__ = [
     "accepted",
     "animate",
     "convergence",
+    "coverage",
     "exploration",
     "features",
     "importance",
@@ -21,6 +23,7 @@ __all__ = [
     "pairs",
     "parallel_coordinates",
     "raster",
+    "rates",
     "spectrum",
     "traces",
 ]

@@ -13,7 +13,7 @@ from hpcsim.errors import PluginError, ResultsError, nearest
 from hpcsim.inference.inputs import unit_of, varying
 from hpcsim.plot.kept import output as kept_output
 from hpcsim.plot.kept import with_points
-from hpcsim.plotting import BLUE, GREY, INK, VERMILLION, canvas, label, panel, with_unit
+from hpcsim.plotting import BLUE, CROWD, GREY, INK, VERMILLION, canvas, label, panel, with_unit
 from hpcsim.plugin import not_installed
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Rows and columns of small multiples, at most.
 _MOST = 6
-#: Points above which their density is drawn.
-_CROWD = 5000
 _FACETS = 12
 
 
@@ -162,7 +160,7 @@ def features(results: Results, outputs: Sequence[str] | None = None, parameters:
         name, feature = str(theta.columns[column]), str(table.columns[row])
         across, up = theta[name].to_numpy(float), table[feature].to_numpy(float)
         good = np.isfinite(across) & np.isfinite(up)
-        if good.sum() > _CROWD:
+        if good.sum() > CROWD:
             ax.hist2d(across[good], up[good], bins=60, cmap="Blues", cmin=1)
         else:
             ax.scatter(across[good], up[good], s=8, color=BLUE, alpha=0.5, linewidths=0)

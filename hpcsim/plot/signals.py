@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import ResultsError, nearest
-from hpcsim.outputs import Layout, Output
+from hpcsim.outputs import MILLISECONDS, Layout, Output
 from hpcsim.plot.kept import output as kept_output
 from hpcsim.plot.kept import rows, with_points
 from hpcsim.plot.searched import Searched
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from hpcsim.collector.results import Results
 
 _SIZE = (6.4, 3.2)  # inches
-#: Units of a dimension that is time.
-_MILLISECONDS = {"ms": 1.0, "s": 1e3, "us": 1e-3}
-_TIMES = tuple(_MILLISECONDS)
+_TIMES = tuple(MILLISECONDS)
+#: Bins of a rate over time.
+_BINS = 100
 #: Traces that are drawn at most.
 _MOST = 50
 
@@ -94,6 +94,43 @@ def raster(results: Results, times: str = "", senders: str = "", point: str = ""
     ResultsError
         If the output was not kept or holds no times, or there is no such point.
     """
+    declared, row, spikes, cell = _spikes(results, times, senders, point)
+    ax = panel(ax, _SIZE)
+    ax.scatter(spikes, cell, s=max(0.5, min(8.0, 4e4 / max(1, len(spikes)))), color=INK, linewidths=0)
+    ax.grid(visible=False)
+    words = results.table.ids(row, row + 1)[0].decode()[:8]
+    title = f"{declared.name}, point {words}: {len(spikes)} spikes"
+    label(ax, with_unit("time", declared.unit), "neuron" if cell.any() else "", title)
+    return ax
+
+
+def rates(results: Results, times: str = "", senders: str = "", point: str = "", ax: Axes | None = None) -> Axes:
+    """Spikes a second over time, in 100 bins, of one point: the mean of its neurons that have a spike, or of all together.
+
+    Parameters
+    ----------
+    results, times, senders, point, ax
+        As of :func:`raster`; without senders the rate is that of all neurons together.
+
+    Raises
+    ------
+    ResultsError
+        As :func:`raster`.
+    """
+    declared, _, spikes, cell = _spikes(results, times, senders, point)
+    neurons = len(np.unique(cell)) if cell.any() else 1
+    low, high = (float(spikes.min()), float(spikes.max())) if len(spikes) else (0.0, 1.0)
+    counts, edges = np.histogram(spikes, _BINS, (low, high if high > low else low + 1.0))
+    seconds = (edges[1] - edges[0]) * MILLISECONDS[declared.unit] / 1e3
+    ax = panel(ax, (_SIZE[0], 1.8))
+    ax.stairs(counts / seconds / max(1, neurons), edges, color=VERMILLION, linewidth=1.2, label="rate")
+    what = f"mean of {neurons} neurons with spikes" if cell.any() else "all neurons together"
+    label(ax, with_unit("time", declared.unit), with_unit("rate", "Hz"), f"{declared.name}: {what}")
+    return ax
+
+
+def _spikes(results: Results, times: str, senders: str, point: str) -> tuple[Output, int, np.ndarray, np.ndarray]:
+    """The output with the spikes of a point, its row, their times, and the neuron of each, 0 where nobody knows."""
     with_points(results)
     layout = results.table.layout
     ragged = [output for output in layout.outputs.values() if output.ragged]
@@ -112,15 +149,7 @@ def raster(results: Results, times: str = "", senders: str = "", point: str = ""
         cells = [kept_output(results, senders).name]
     row = int(rows(results, point)[0]) if point else int(rows(results)[0])
     spikes = results.table.ragged(declared.name, row)
-    cell = results.table.ragged(cells[0], row) if cells else np.zeros(len(spikes))
-    ax = panel(ax, _SIZE)
-    ax.scatter(spikes, cell, s=max(0.5, min(8.0, 4e4 / max(1, len(spikes)))), color=INK, linewidths=0)
-    ax.grid(visible=False)
-    words = results.table.ids(row, row + 1)[0].decode()[:8]
-    label(
-        ax, with_unit("time", declared.unit), "neuron" if cells else "", f"{declared.name}, point {words}: {len(spikes)} spikes"
-    )
-    return ax
+    return declared, row, spikes, results.table.ragged(cells[0], row) if cells else np.zeros(len(spikes))
 
 
 def spectrum(
@@ -153,7 +182,7 @@ def spectrum(
         x, unit = layout.coordinates[declared.dims[-1]].values, declared.unit
     else:
         clock = layout.coordinates[_time(results, layout, declared)]
-        step = float(np.diff(clock.values).mean()) * _MILLISECONDS[clock.unit]
+        step = float(np.diff(clock.values).mean()) * MILLISECONDS[clock.unit]
         x, unit = frequencies(len(clock), step, SEGMENT), f"{squared(declared.unit)}/Hz" if declared.unit else "1/Hz"
     chosen, front = _chosen(results, points, highlight)
     place = _place(results, layout, declared, at or {})

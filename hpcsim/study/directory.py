@@ -57,6 +57,10 @@ class StudyDirectory:
         """One folder a method."""
         return self.path / "inference"
 
+    def finding(self, number: int, method: str) -> Path:
+        """The folder of the method of that number."""
+        return self.inference / f"{number}_{method.rpartition('.')[2]}"
+
     @property
     def report(self) -> Path:
         """The report, as one HTML file."""
@@ -72,7 +76,9 @@ class StudyDirectory:
 
     def report_is_old(self) -> bool:
         """Whether there is no report, or results have been written since."""
-        return not self.report.exists() or self.results.stat().st_mtime_ns > self.report.stat().st_mtime_ns
+        if not self.report.exists():
+            return True
+        return self.results.exists() and self.results.stat().st_mtime_ns > self.report.stat().st_mtime_ns
 
     def beside(self, name: str) -> StudyDirectory:
         """The directory of another study, beside this one."""

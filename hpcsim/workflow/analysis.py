@@ -38,9 +38,9 @@ def analyse(
 ) -> list[Finding]:
     """Run the inference methods of a study on its results, and write the report; see :meth:`Study.infer`."""
     from hpcsim.collector.results import Results
-    from hpcsim.report.html import write_report
     from hpcsim.scheduler.state.outcome import check_success, check_whole
     from hpcsim.scheduler.sweep_lock import one_sweep
+    from hpcsim.workflow.reporting import report
     from hpcsim.workflow.simulator import simulator
 
     findings = []
@@ -51,7 +51,7 @@ def analyse(
         check_whole(study, directory)
         check_success(study, directory)
         for number, bound in enumerate(study.methods):
-            place = directory.inference / f"{number}_{bound.name.rpartition('.')[2]}"
+            place = directory.finding(number, bound.name)
             options = _with_observations(study, directory, bound.options, place)
             again = place / "simulated"
             simulate = simulator(study, again, target, retry_failed=retry_failed, accept_changes=accept_changes)
@@ -59,7 +59,7 @@ def analyse(
             stand_on(found, results, len(study.design), missing=0)
             found.save(place)
             findings.append(found)
-        write_report(results, findings, directory.report)
+        report(study, directory, findings)
     return findings
 
 

@@ -134,6 +134,30 @@ class Study(value.Study):
 
         return check(self, self.directory(directory))
 
+    def report(self, directory: str | Path | None = None, path: str | Path | None = None) -> Path:
+        """Write the report of the study as it is now, as ``hpcsim report`` does.
+
+        Parameters
+        ----------
+        directory : path, optional
+            ``runs/<name>`` by default.
+        path : path, optional
+            Of the page; ``report.html`` in the directory by default. Figures are in a folder beside it.
+
+        Returns
+        -------
+        Path
+            Of the page.
+
+        Raises
+        ------
+        ResultsError
+            If nothing of the study is in the directory, and no path was given.
+        """
+        from hpcsim.workflow.reporting import report
+
+        return report(self, self.directory(directory), path=None if path is None else Path(path))
+
     def infer(
         self,
         directory: StudyDirectory,

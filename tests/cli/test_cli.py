@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import psutil
 import pytest
@@ -62,6 +63,8 @@ def test_run_status_collect_and_run_again(toy, command, tmp_path):
     done = command("run", toy)
     assert done.returncode == 0, done.stderr
     assert "10 points (10 ok)" in done.stdout
+    # a study without inference has a report, too
+    assert "report: runs/toy/report.html" in done.stdout and "points of the design" in Path("runs/toy/report.html").read_text()
     with Table(tmp_path / "runs" / "toy" / "results.h5") as table:
         assert sorted(table.array("square")) == [x**2 for x in range(10)]
     assert "10 of 10 points finished, 0 to run" in command("status", toy).stdout
@@ -70,7 +73,8 @@ def test_run_status_collect_and_run_again(toy, command, tmp_path):
     assert command("collect", toy).returncode == 0
     again = command("run", toy)
     assert again.returncode == 0
-    assert "dashboard" not in again.stdout
+    assert "dashboard" not in again.stdout and "report" not in again.stdout
+    assert "report: own.html" in command("report", toy, "--out", "own.html").stdout and Path("own/figures/coverage.csv").exists()
 
 
 def test_plan_runs_nothing(toy, command, tmp_path):

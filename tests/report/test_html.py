@@ -1,37 +1,50 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from drawn_toys import SAMPLER, search
-from fake_results import FakeResults, gaussian
 
+import hpcsim
 from hpcsim.errors import ResultsError
 from hpcsim.inference import Finding
+from hpcsim.inference.note import Note
 from hpcsim.plotting import canvas, save
-from hpcsim.report import write_report
+from hpcsim.report.contents import Words
+from hpcsim.report.figures import Gallery, numbers
+from hpcsim.report.findings import finding_sections
+from hpcsim.report.page import render
+from hpcsim.report.standing import Standing
+from hpcsim.report.study import again_section, study_section
+from hpcsim.workflow.reporting import report
 
 EVIL = '<script>alert("x")</script>'
+SPACE = {"a": [1.0, 2.0, 3.0, 4.0], "b": [0.5, 1.0, 2.0]}
 
 
 class Page(HTMLParser):
     """Tags, addresses and texts of a page."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, page: Path | str) -> None:
         super().__init__()
+        self.whole = page if isinstance(page, str) else page.read_text(encoding="utf-8")
         self.tags: list[str] = []
-        self.addresses: list[str] = []
+        self.images: list[str] = []
+        self.links: list[str] = []
         self.texts: list[str] = []
         self.open: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
+        self.feed(self.whole)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.images += [value or "" for name, value in attrs if name == "src"]
+        self.links += [value or "" for name, value in attrs if name == "href"]
         assert not [name for name, _ in attrs if name.startswith("on")]
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
@@ -42,14 +55,16 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.texts.append(data.strip())
 
+    def says(self, text: str) -> bool:
+        return text in " ".join(" ".join(self.texts).split())
 
-def evil() -> FakeResults:
-    results = gaussian(20, 1)
-    results.status = ["failed", *["ok"] * 19]
-    results.parameters = results.parameters.rename(columns={"solver": EVIL})
-    results.study = {**results.study, "study": {"name": EVIL, "model": EVIL}, "space": {EVIL: {"values": [EVIL]}}}
-    results.versions = {"NEST": "3.10.0", EVIL: EVIL}
-    return results
+
+def toy(**more: object) -> hpcsim.Study:
+    return hpcsim.Study("squares", "drawn_toys:toy", **{"space": SPACE, "fixed": {"edge": 3.5}, "seed": 7, **more})
+
+
+def found(*findings: Finding) -> Page:
+    return Page(render("t", finding_sections(findings)))
 
 
 @pytest.fixture
@@ -57,101 +72,159 @@ def figure(tmp_path: Path) -> Path:
     return save(canvas(1)[0], tmp_path / "own.png")
 
 
-def test_the_report_holds_all_and_asks_for_nothing(tmp_path: Path, figure: Path) -> None:
-    metrics = {"points used": 19, "theta_0": {"MSE mean": 0.0123456, "R2": float("nan")}}
-    table = pd.DataFrame({"feature": ["a", "b"], "points": [1, 2]})
-    finding = Finding("inference.regression", "Ridge", metrics, {"excluded": table}, {"own": figure}, ["1 points left out"])
-    results = gaussian(20, 1)
-    results.status = ["failed", *["ok"] * 19]
-    results.outputs["dipole"] = pd.DataFrame(0.0, results.parameters.index, range(1000))
-    results.study["outputs"]["keep"].insert(0, "dipole")
-    page = Page(write_report(results, [finding], tmp_path / "run" / "report.html"))
-    assert page.open == []
-    # sweep, wall times, and the finding's own figure
-    assert page.tags.count("img") == len(page.addresses) == 3
-    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
-    assert base64.b64decode(page.addresses[-1].split(",")[1]) == figure.read_bytes()
-    for text in ("toy", "toy.gauss", "0.01235", "n/a", "1 points left out", "excluded", "1.0.2", "Failed points"):
-        assert text in page.texts, text
-    assert "20: 19 ok, 1 failed, 0 crashed, 0 timeout" in page.texts
-    assert any("Not in the figure of the sweep: dipole, spike_times" in text for text in page.texts)
-    assert any('model = "toy.gauss"' in text for text in page.texts)
-    assert (tmp_path / "run" / "figures" / "sweep.png").is_file()
-    whole = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert not re.search(r"https?://|@import|url\(", whole)
-    assert 'name="viewport"' in whole
-    assert "@media print" in whole
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 points of the toy, of which those of the largest a fail, and the report."""
+    place = tmp_path_factory.mktemp("toy") / "run"
+    study = toy(description="Sines of <some> size.")
+    study.run("inline", place).close()
+    (place / "report" / "figures").mkdir(parents=True)
+    (place / "report" / "figures" / "of_an_earlier_page.png").touch()
+    assert study.report(place) == place / "report.html"
+    return place
 
 
-def test_no_name_becomes_markup(tmp_path: Path, figure: Path) -> None:
+def test_the_report_of_a_study_without_inference_holds_all_and_asks_for_nothing(folder: Path) -> None:
+    page = Page(folder / "report.html")
+    assert page.open == [] and not {"script", "link", "iframe"} & {*page.tags} and "some" not in page.tags
+    assert page.says("Sines of <some> size.")
+    # parameters, the fixed ones and those that the model sets, with units and descriptions; outputs
+    for text in ("[1, 2, 3, 4]", "edge", "3.5", "the study", "it fails where a is above", "potential", "2 site, 100 time"):
+        assert page.says(text), text
+    # completion, failures with reasons, cost
+    for text in ("points of the design 12", "missing 0", "rows that are failed 3", "ValueError: too far out", "a = 4, b = 0.5"):
+        assert page.says(text), text
+    for text in ("time of a point no limit", "memory of a point no limit", "cores of a point 1"):
+        assert page.says(text), text
+    # the study, with which it can be made again
+    toml = next(text for text in page.texts if "[study]" in text)
+    assert tomllib.loads(toml) == tomllib.loads((folder / "study.toml").read_text())
+    assert page.says(f"hpcsim run {folder}") and page.says("numpy") and "details" in page.tags
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page.whole
+    assert not re.search(r"https?://|@import|url\(", page.whole) and 'name="viewport"' in page.whole
+
+
+def test_each_figure_is_a_picture_on_the_page_and_three_files_beside_it(folder: Path) -> None:
+    page = Page(folder / "report.html")
+    files = {path.name for path in (folder / "report" / "figures").iterdir()}
+    names = ("wall_times", "coverage", "map_rate", "trace_v", "spectrum_v", "spikes_spikes")
+    assert files == {f"{name}.{form}" for name in names for form in ("png", "pdf", "csv")}
+    linked = [link for link in page.links if not link.startswith("#")]
+    assert linked == [f"report/figures/{name}.{form}" for name in names for form in ("png", "pdf", "csv")]
+    assert len(page.images) == len(names)
+    for name, image in zip(names, page.images, strict=True):
+        assert (
+            base64.b64decode(image.removeprefix("data:image/png;base64,")) == (folder / f"report/figures/{name}.png").read_bytes()
+        )
+    table = pd.read_csv(folder / "report" / "figures" / "map_rate.csv")
+    shown = table[table["value"].notna()]
+    # cells that succeeded: the rate is 2 a + b, and cells are drawn up to half way to their neighbours
+    assert sorted(shown["value"]) == sorted(2 * a + b for a in (1, 2, 3) for b in (0.5, 1, 2))
+    assert table["series"].eq("missing").sum() == 3
+    assert (folder / "report" / "figures" / "trace_v.pdf").read_bytes().startswith(b"%PDF")
+    captions = re.findall(r"<figcaption>([^<]*)", page.whole)
+    assert len(captions) == len(names) and all(caption.strip().endswith(".") for caption in captions)
+
+
+def test_a_study_that_was_not_run_or_is_damaged_says_so_and_shows_the_rest(folder: Path, tmp_path: Path) -> None:
+    study, place = toy(), tmp_path / "new"
+    with pytest.raises(ResultsError, match="holds no study yet"):
+        study.report(place)
+    assert not place.exists()
+    page = Page(study.report(place, tmp_path / "plan.html"))
+    assert page.says("There are no results yet.") and page.says("12 points (100 %) are missing") and page.says("it fails where")
+    (place / "shards").mkdir(parents=True)
+    (place / "study.toml").write_text(study.to_toml())
+    (place / "results.h5").write_bytes((folder / "results.h5").read_bytes()[:3000])
+    page = Page(study.report(place))
+    assert page.says("The results cannot be read") and page.says("hpcsim check --repair") and page.says("it fails where")
+    assert not page.images and not page.says("No point failed")
+
+
+def test_inference_that_is_not_there_is_named(tmp_path: Path) -> None:
+    study = toy(inference=[{"use": "inference.regression", "of": ["rate"], "targets": ["a"]}])
+    directory = study.directory(tmp_path)
+    (tmp_path / "study.toml").write_text(study.to_toml())
+    assert Page(report(study, directory)).says("inference.regression was not made yet: `hpcsim infer")
+    kept = Finding("inference.regression", "Ridge of a", {"R2": 0.5}, figures={"gone": tmp_path / "gone.png"})
+    kept.save(directory.finding(0, "inference.regression"))
+    page = Page(report(study, directory))
+    assert page.says("Ridge of a") and page.says("0.5") and page.says("Figures of inference.regression are gone")
+    (directory.finding(0, "inference.regression") / "summary.json").write_text("{")
+    assert Page(report(study, directory)).says("What inference.regression found cannot be read")
+
+
+def test_no_name_becomes_markup(figure: Path) -> None:
     table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=EVIL))
     finding = Finding(EVIL, EVIL, {EVIL: 1.0, "nested": {EVIL: 2.0}}, {EVIL: table}, {EVIL: figure}, [EVIL])
-    path = write_report(evil(), [finding], tmp_path / "report.html")
-    page = Page(path)
-    assert "script" not in page.tags
-    assert "b" not in page.tags  # of the error of the failed point
-    assert "<script" not in path.read_text(encoding="utf-8")
+    study = toy(description=EVIL)
+    standing = Standing(12, 0, missing=[EVIL], command=EVIL)
+    sections = [study_section(study, None), *finding_sections([finding]), again_section(study, None, standing)]
+    page = Page(render(EVIL, sections))
+    assert "script" not in page.tags and "<script" not in page.whole
     assert page.texts.count(EVIL) > 10
-    assert "the membrane <b>diverged</b>" in page.texts
 
 
-def test_long_tables_are_folded_and_cut(tmp_path: Path) -> None:
-    long = pd.DataFrame({"value": range(300)})
-    path = write_report(gaussian(20, 1), [Finding("m", "t", tables={"long": long})], tmp_path / "report.html")
-    page = Page(path)
+def test_numbers_of_all_that_is_drawn_and_the_reason_where_nothing_is(tmp_path: Path) -> None:
+    figure, axes = canvas(4)
+    axes[0].plot([1, 2], [3, 4], label="line")
+    axes[0].axvline(7)
+    axes[1].scatter([1, 2], [5, 6], c=[8, 9])
+    axes[2].pcolormesh([0, 2, 4], [0, 1], [[1.0, np.nan]])
+    axes[3].barh([1, 2], [3, 4], label="bars")
+    drawn = [[part.tolist() for part in columns] for _, _, *columns in numbers(figure)]
+    nan = [pytest.approx(np.nan, nan_ok=True)] * 2
+    assert drawn == [
+        [[1, 2], [3, 4], nan],
+        [[1, 2], [5, 6], [8, 9]],
+        [[1], [0.5], [1]],
+        [[3, 4], [1, 2], nan],
+    ]
+
+    def fails():
+        raise ResultsError("no such output")
+
+    gallery = Gallery(tmp_path / "page.html")
+    assert gallery.draw("some_trace", "c.", fails) == Words("No figure of the some trace: no such output", "soft")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_finding_with_tables_figures_and_notes(figure: Path) -> None:
+    metrics = {"points used": 19, "theta_0": {"MSE mean": 0.0123456, "R2": float("nan")}}
+    table = pd.DataFrame({"feature": ["a", "b"], "points": [1, 2]})
+    notes = ["plain", Note("60 % lies outside.", "leakage", "warning", 60.0, "Widen it.")]
+    many = {f"cell{k}": float(k) for k in range(900)}
+    page = found(Finding("inference.regression", "Ridge", {**metrics, "many": many}, {"excluded": table}, {"own": figure}, notes))
+    for text in ("0.01235", "n/a", "excluded", "19", "Own."):
+        assert text in page.texts, text
+    assert base64.b64decode(page.images[0].split(",")[1]) == figure.read_bytes()
+    assert "<li>plain</li>" in page.whole and '<li class="bad">Warning: 60 % lies outside. Widen it.</li>' in page.whole
+    # a table of so many numbers is none
+    assert "cell899" not in page.whole
+
+
+def test_long_tables_are_folded_and_cut() -> None:
+    page = found(Finding("m", "t", tables={"long": pd.DataFrame({"value": range(300)})}))
     assert page.tags.count("details") == 1
     assert "and 100 more rows" in page.texts
-    assert "Failed points" not in page.texts
-
-
-def test_a_report_without_findings_says_why_there_is_no_sweep(tmp_path: Path) -> None:
-    page = Page(write_report(gaussian(20, 3), [], tmp_path / "report.html"))
-    assert any(text.startswith("No figure of the sweep: an overview needs one or two") for text in page.texts)
-    assert page.tags.count("img") == 1
-
-
-def test_the_report_of_a_search_shows_the_search(tmp_path: Path) -> None:
-    with search(tmp_path / "study", sampler={**SAMPLER, "evaluations": 6}, outputs={"keep": ["rate"]}) as results:
-        path = write_report(results, [], tmp_path / "report.html")
-    page = Page(path)
-    names = ["objectives", "convergence", "exploration", "parallel coordinates", "wall times"]
-    assert re.findall(r"<figcaption>(.*?)</figcaption>", path.read_text(encoding="utf-8")) == names
-    # the traces were not kept: it says so, and which outputs were
-    assert any("No figure of the traces" in text and "kept were: rate" in text for text in page.texts)
 
 
 def test_a_lost_figure_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"gone.png: the figure cannot be read"):
-        write_report(gaussian(20, 1), [Finding("m", "t", figures={"f": tmp_path / "gone.png"})], tmp_path / "r.html")
-    assert not (tmp_path / "r.html").exists()
+        found(Finding("m", "t", figures={"f": tmp_path / "gone.png"}))
 
 
-def test_short_tables_that_findings_share_are_laid_side_by_side(tmp_path: Path) -> None:
+def test_short_tables_that_findings_share_are_laid_side_by_side() -> None:
     def finding(title: str, mean: float, rows: int = 2) -> Finding:
         table = pd.DataFrame({"distance mean": [mean] * rows}, [f"row {k}" for k in range(rows)])
         return Finding("inference.npe", title, tables={"performance": table, "long": pd.concat([table] * 4)})
 
     findings = [finding("NPE: of a, b", 6.25), finding("NPE-N, schedule 2: of a, b", 4.375), finding("NPE: of c", 5.125)]
-    path = write_report(gaussian(20, 1), findings, tmp_path / "report.html")
-    page = path.read_text()
+    page = found(*findings).whole
     section = page[page.index("<h2>Compared") : page.index("</section>", page.index("<h2>Compared"))]
     texts = re.findall(r"<t[hd][^>]*>([^<]+)</t[hd]>", section)
     assert texts[texts.index("NPE: row 0") + 1] == "6.25"
     assert texts[texts.index("NPE-N, schedule 2: row 1") + 1] == "4.375"
     assert texts[texts.index("NPE (3): row 1") + 1] == "5.125"
     assert "long" not in section
-    assert "<h2>Compared" not in write_report(gaussian(20, 1), findings[:1], tmp_path / "one.html").read_text()
-
-
-def test_a_warning_stands_out(tmp_path: Path) -> None:
-    from hpcsim.inference.note import Note
-
-    notes = ["plain", Note("60 % lies outside.", "leakage", "warning", 60.0, "Widen it.")]
-    page = write_report(gaussian(12), [Finding("m", "t", notes=notes)], tmp_path / "report.html").read_text()
-    assert "<li>plain</li>" in page and '<li class="bad">Warning: 60 % lies outside. Widen it.</li>' in page
-
-
-def test_many_numbers_of_one_metric_are_no_table(tmp_path: Path) -> None:
-    metrics = {"few": {"a": 1.0}, "many": {f"cell{k}": float(k) for k in range(900)}}
-    page = write_report(gaussian(12), [Finding("m", "t", metrics)], tmp_path / "report.html").read_text()
-    assert "few" in page and "cell899" not in page
+    assert "<h2>Compared" not in found(findings[0]).whole

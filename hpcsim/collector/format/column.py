@@ -35,6 +35,8 @@ class Column:
         Whether text that is too long is cut, or refused.
     switch : bool
         Whether the numbers are truth values.
+    drawn_as : str
+        Of an output that says it.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Column:
     leading: str = POINT
     cut: bool = False
     switch: bool = False
+    drawn_as: str = ""
 
     @property
     def row_bytes(self) -> int:

@@ -88,7 +88,18 @@ def _output_column(output: Output, layout: Layout) -> Column:
     dims, shape, leading = output.dims, layout.shape(output.name), POINT
     if output.ragged:
         dims, shape, leading = (), (), output.dims[0]
-    return Column(output.name, "output", dtype, dims, shape, output.unit, output.description, leading, switch=switch)
+    return Column(
+        output.name,
+        "output",
+        dtype,
+        dims,
+        shape,
+        output.unit,
+        output.description,
+        leading,
+        switch=switch,
+        drawn_as=output.drawn_as,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +233,7 @@ class Schema:
             compression=level,
         )
         attributes: dict[str, Any] = {"hpcsim_role": column.role, "units": column.unit, "long_name": column.description}
+        attributes["hpcsim_drawn_as"] = column.drawn_as
         if column.dtype == "S1":
             attributes["_Encoding"] = "utf-8"
         if column.switch:

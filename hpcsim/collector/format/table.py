@@ -18,7 +18,7 @@ from hpcsim.collector.format.ids import Ids
 from hpcsim.collector.format.schema import ID_BYTES, OK, RESULTS_FORMAT, SHARD_FORMAT
 from hpcsim.errors import HpcsimError, ResultsError, StorageError, nearest
 from hpcsim.files import regular
-from hpcsim.outputs import Batch, Coordinate, Layout, Output
+from hpcsim.outputs import DRAWN_AS, Batch, Coordinate, Layout, Output
 
 SCAN_ROWS = 2**17
 _PIECE_BYTES = 2**24
@@ -265,8 +265,10 @@ class Table:
         dims = self.dims(name)
         dtype = "bool" if dataset.attrs.get("dtype") == "bool" else dataset.dtype.name
         description = _word(dataset.attrs.get("long_name", ""))
-        ragged = dims[0] != POINT
-        return Output(name, dims if ragged else dims[1:], self.unit(name), dtype, ragged, description)
+        ragged, drawn = dims[0] != POINT, _word(dataset.attrs.get("hpcsim_drawn_as", ""))
+        # of a later version perhaps
+        drawn = drawn if drawn in DRAWN_AS else ""
+        return Output(name, dims if ragged else dims[1:], self.unit(name), dtype, ragged, description, drawn)
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Names of the dimensions of a dataset, `point` or a ragged one first."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcsim.collector.format.pick import pick
 from hpcsim.collector.format.schema import OK, STATUSES
 from hpcsim.collector.format.table import Table, finished
 from hpcsim.errors import HpcsimError
@@ -90,17 +91,6 @@ def _failures(table: Table, names: Iterable[str]) -> Iterable[Failure]:
     for row, id in enumerate(ids):
         values = {name: column[row] for name, column in columns.items()}
         yield Failure(str(id), STATUSES[status[bad[row]]], printable(str(errors[row])), values)
-
-
-def pick(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
-    """Some rows of a column, ascending; only pieces of the file in which they stand are read."""
-    step = table.piece(name)
-    parts = [
-        table.array(name, slice(int(part[0]), int(part[-1]) + 1))[part - part[0]]
-        for part in np.split(rows, np.flatnonzero(np.diff(rows // step)) + 1)
-        if len(part)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, str)
 
 
 def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hpcsim.collector.format.pick import pick
 from hpcsim.collector.format.schema import OK, STATUSES
 from hpcsim.collector.format.table import Table
 from hpcsim.errors import HpcsimError
-from hpcsim.scheduler.state.failures import merged, pick
+from hpcsim.scheduler.state.failures import merged
 from hpcsim.study.directory import StudyDirectory
 
 #: Failed rows of a file whose reasons are read: the last ones.

@@ -1,0 +1,110 @@
+"""How a study went: which points are there, why others failed, and what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpcsim.plot.coverage import coverage
+from hpcsim.plot.sweep import timing
+from hpcsim.report.contents import Block, Grid, Heading, Pairs, Section, Words
+from hpcsim.study.file import amount
+
+if TYPE_CHECKING:
+    from hpcsim.collector.results import Results
+    from hpcsim.report.figures import Gallery
+    from hpcsim.report.standing import Standing
+    from hpcsim.study.study import Study
+
+#: Reasons that are listed.
+_REASONS = 20
+
+
+def completion_section(standing: Standing, results: Results | None) -> Section:
+    """How many points are finished, how they ended, and why some failed."""
+    left = standing.total - standing.done
+    items = [("points of the design", f"{standing.total:,}"), ("finished", f"{standing.done:,}"), ("missing", f"{left:,}")]
+    if results is not None:
+        items += [(f"rows that are {word}", f"{n:,}") for word, n in results.counts.items() if n or word == "ok"]
+    blocks: list[Block] = [Pairs(items)]
+    blocks += [Words(sentence, "bad") for sentence in standing.missing]
+    if left > 0:
+        share = f"{100 * left / standing.total:.3g} %"
+        blocks.append(Words(f"{left:,} points ({share}) are missing: `{standing.command}` simulates them.", "bad"))
+    if standing.failures:
+        shown = standing.failures[:_REASONS]
+        rows = [[f"{group.count:,}", group.status, group.reason, group.points] for group in shown]
+        more = len(standing.failures) - len(shown)
+        head = ["points", "status", "reason", "the first of them"]
+        blocks += [Heading("Failed points"), Grid(head, rows, ["text", "text", "long", "long"], more)]
+        blocks.append(Words("A failed point has no outputs; figures and inference leave it out.", "soft"))
+    elif standing.done and not standing.missing:
+        blocks.append(Words("No point failed." if left else "Every point is there, and none failed."))
+    return Section("Completion", blocks)
+
+
+def cost_section(study: Study, results: Results, few: Results, gallery: Gallery) -> Section:
+    """CPU hours, what a point took, and what was asked for beside what was used."""
+    spent = {name: _total(results, name) for name in ("cpu_time", "wall_time")}
+    most = _largest(results)
+    hosts = sorted({str(host) for host in few.records["host"].dropna()} - {""})
+    items = [
+        ("CPU time", _time(spent["cpu_time"])),
+        ("wall time of all points, one after the other", _time(spent["wall_time"])),
+        ("a point", f"{_time(spent['cpu_time'] / max(1, len(results)))} of CPU time in the mean"),
+        ("most memory of a process", f"{most['peak_memory']:.4g} MB"),
+        ("computers", ", ".join(hosts[:20]) + (f" and {len(hosts) - 20} more" if len(hosts) > 20 else "")),
+    ]
+    asked = study.file.resources
+    busy = spent["cpu_time"] / spent["wall_time"] if spent["wall_time"] else 0.0
+    memory = f"{amount(asked.memory, 'MB'):.4g} MB" if asked.memory else "no limit"
+    limit = _time(study.time_limit) if study.time_limit is not None else "no limit"
+    rows = [
+        ["time of a point", limit, f"{_time(most['wall_time'])} at most"],
+        ["memory of a point", memory, f"{most['peak_memory']:.4g} MB at most"],
+        ["cores of a point", str(asked.cores), f"{busy:.2f} busy in the mean"],
+    ]
+    grid = Grid(["resource", "asked for", "used"], rows, title="Asked for and used")
+    whole = "all points" if few is results else f"a sample of {len(few):,} points"
+    caption = f"Wall time of {whole}, those that failed apart."
+    picture = gallery.draw("wall_times", caption, lambda: timing(few))
+    return Section("Cost", [Pairs([item for item in items if item[1]]), grid, picture])
+
+
+def coverage_section(few: Results, whole: int, gallery: Gallery) -> Section:
+    """Where in the space there are points."""
+    sample = "" if len(few) == whole else f" This is a sample of {len(few):,} of {whole:,} points."
+    caption = (
+        "Points along each parameter that varies, and over pairs of few parameters: blue those that succeeded, red those "
+        f"that failed.{sample}"
+    )
+    return Section("Coverage of the parameter space", [gallery.draw("coverage", caption, lambda: coverage(few))])
+
+
+def _pieces(results: Results, name: str) -> Any:
+    step = results.table.piece(name)
+    return (results.table.array(name, slice(start, start + step)) for start in range(0, len(results), step))
+
+
+def _total(results: Results, name: str) -> float:
+    return float(sum(np.nansum(part) for part in _pieces(results, name)))
+
+
+def _largest(results: Results) -> dict[str, float]:
+    return {name: max((float(np.nanmax(part, initial=0.0)) for part in _pieces(results, name)), default=0.0)
+            for name in ("wall_time", "peak_memory")}  # fmt: skip
+
+
+def _time(seconds: float) -> str:
+    """Seconds for people.
+
+    Examples
+    --------
+    >>> _time(0.0123), _time(90), _time(7200)
+    ('0.0123 s', '1.5 min', '2 h')
+    """
+    for size, word in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {word}"
+    return f"{seconds:.3g} s"
