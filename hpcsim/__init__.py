@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpcsim.space.parameter import Parameter
     from hpcsim.space.points import Point, Points
     from hpcsim.stages.stage import Stage, stage
+    from hpcsim.workflow.comparison.comparison import compare
     from hpcsim.workflow.study import Study
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _HOMES = {
     "Points": "hpcsim.space.points",
     "Stage": "hpcsim.stages.stage",
     "Study": "hpcsim.workflow.study",
+    "compare": "hpcsim.workflow.comparison.comparison",
     "model": "hpcsim.models.model",
     "stage": "hpcsim.stages.stage",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "Points",
     "Stage",
     "Study",
+    "compare",
     "model",
     "open",
     "stage",

@@ -106,6 +106,21 @@ def report(
 
 
 @app.command()
+def compare(
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="Directories, results, study files; a scale as FILE@SCALE.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs in studies: settings, points in common, their outputs, posteriors."""
+    from hpcsim.cli.terminal import console
+    from hpcsim.workflow.comparison.comparison import compare as compared
+
+    found = compared(*studies)
+    print_json(found.to_dict()) if as_json else typer.echo(found.text(console.width))
+
+
+@app.command()
 def check(
     study: StudyArgument,
     directory: DirectoryOption = None,

@@ -1,0 +1,1 @@
+"""What differs in studies: settings, points, outputs, posteriors."""
