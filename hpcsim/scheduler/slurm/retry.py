@@ -50,15 +50,20 @@ def ending(state: State | None) -> str:
     --------
     >>> ending(State(7, 0, 0, "OUT_OF_MEMORY")), ending(State(7, 1, 1, "FAILED", code=130)), ending(None)
     ('memory', 'late', 'lost')
+    >>> ending(State(7, 0, 0, "FAILED", signal=9))
+    'lost'
     """
     if state is None or state.state in _LOST:
         # nobody knows it any more: what it left says enough
+        return "lost"
+    if state.state == "FAILED" and state.signal == _SIGKILL:
+        # somebody killed the task itself, which is small: for want of memory its worker dies, and it lives to say so
         return "lost"
     if state.state == "COMPLETED":
         return "done"
     if state.state in _LATE or state.code in _STOPPED or (state.state == "FAILED" and state.signal == _SIGTERM):
         return "cancelled" if state.state == "CANCELLED" else "late"
-    if state.state == "OUT_OF_MEMORY" or (state.state == "FAILED" and (state.code == OUT_OF_MEMORY or state.signal == _SIGKILL)):
+    if state.state == "OUT_OF_MEMORY" or (state.state == "FAILED" and state.code == OUT_OF_MEMORY):
         return "memory"
     return "cancelled" if state.state == "CANCELLED" else "failed"
 
@@ -117,6 +122,8 @@ def _by_element(states: Sequence[State]) -> dict[int, State]:
 def _word(kind: str, state: State | None) -> str:
     if state is None:
         return "no longer known to Slurm"
+    if kind == "lost" and state.state == "FAILED":
+        return "FAILED (killed by SIGKILL)"
     # warned of the end, the task wrote what it had and stopped by itself
     return "TIMEOUT (stopped in time)" if kind == "late" and state.state == "FAILED" else state.state
 

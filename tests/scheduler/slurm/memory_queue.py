@@ -13,6 +13,9 @@ from hpcsim.scheduler.slurm.executor import go_on
 from hpcsim.scheduler.slurm.submission import open_submissions, submissions
 from hpcsim.scheduler.task.runner import Runner
 
+#: State of a task whose own process somebody kills.
+KILLED = "SIGKILL"
+
 
 @dataclass
 class MemoryQueue(Slurm):
@@ -50,7 +53,9 @@ class MemoryQueue(Slurm):
             options = self.scripts[job].read_text().split("#SBATCH ")
             array = next((option for option in options if option.startswith("--array=0-")), "")
             elements = range(int(array.removeprefix("--array=0-").split("%")[0]) + 1) if array else [None]
-            found += [State(job, number, number, self.state.get((job, number), "PENDING")) for number in elements]
+            for number in elements:
+                state = self.state.get((job, number), "PENDING")
+                found.append(State(job, number, number, *(("FAILED", 0, 9) if state == KILLED else (state,))))
         return found
 
     def cancel(self, jobs: Iterable[int]) -> None:

@@ -7,6 +7,7 @@ import pytest
 import hpcsim
 from hpcsim.collector.format.table import Table
 from hpcsim.scheduler.gather import gather
+from hpcsim.scheduler.plan import plan
 from hpcsim.scheduler.prepare import prepare
 from hpcsim.scheduler.queue.commands import Limits
 from hpcsim.scheduler.queue.job_state import State
@@ -14,7 +15,7 @@ from hpcsim.scheduler.queue.paths import ArraySpec
 from hpcsim.scheduler.site.site import Settings, Site
 from hpcsim.scheduler.slurm.arrays import MEMORY_RETRIES, RETRIES
 from hpcsim.scheduler.slurm.retry import classify, ending
-from hpcsim.scheduler.slurm.submission import Sent, Submission, submissions, write_tasks
+from hpcsim.scheduler.slurm.submission import Sent, Submission, intersect, submissions, write_tasks
 from hpcsim.scheduler.task.supervisor import Task
 
 
@@ -61,7 +62,8 @@ def test_each_end_has_its_consequence(over):
         (None, "lost"),
         (State(1, 0, 0, "OUT_OF_MEMORY", signal=125), "memory"),
         (State(1, 0, 0, "FAILED", code=137), "memory"),
-        (State(1, 0, 0, "FAILED", signal=9), "memory"),
+        # somebody killed the task: no word of its own or of Slurm blames its memory
+        (State(1, 0, 0, "FAILED", signal=9), "lost"),
         (State(1, 0, 0, "CANCELLED"), "cancelled"),
         (State(1, 0, 0, "CANCELLED", code=130), "cancelled"),
         (State(1, 0, 0, "FAILED", code=3), "failed"),
@@ -77,6 +79,14 @@ def test_tries_have_an_end(over):
     found = classify(study, directory, item, [State(7, 0, 2, "PREEMPTED")], Limits())
     assert not found.groups
     assert f"9 points are not finished after {RETRIES + 1} tries (PREEMPTED)" in found.words
+
+
+def test_a_killed_task_blames_no_point(over):
+    study, directory, make = over
+    parts = [ArraySpec(0, 1, tries=RETRIES, memory_tries=MEMORY_RETRIES, last=True)]
+    found = classify(study, directory, make(*parts, tasks=((5, 6),)), [State(7, 0, 0, "FAILED", signal=9)], Limits())
+    assert not found.groups and (5, 6) in intersect(plan(study, directory).pending, [(5, 6)])
+    assert f"1 points are not finished after {RETRIES + 1} tries (FAILED (killed by SIGKILL))" in found.words
 
 
 def test_a_task_that_stopped_in_time_is_told_as_late(over):
@@ -108,7 +118,7 @@ def test_a_point_that_ends_whole_jobs_is_recorded_as_failed(over):
     study, directory, make = over
     parts = [ArraySpec(0, 1, memory=4000, memory_tries=MEMORY_RETRIES, last=True)]
     item = make(*parts, tasks=((5, 6),))
-    found = classify(study, directory, item, [State(7, 0, 0, "FAILED", signal=9)], Limits())
+    found = classify(study, directory, item, [State(7, 0, 0, "OUT_OF_MEMORY")], Limits())
     assert not found.groups
     gather(study, directory)
     with Table(directory.results) as table:

@@ -7,7 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 from filelock import FileLock
-from memory_queue import MemoryQueue
+from memory_queue import KILLED, MemoryQueue
 from scheduler.test_search_feed import arrived, events, make, same, suggested
 
 import hpcsim
@@ -19,6 +19,7 @@ from hpcsim.scheduler.gather import gather
 from hpcsim.scheduler.search.driver import driving
 from hpcsim.scheduler.site.site import Overrides, Settings, Site
 from hpcsim.scheduler.slurm import collector_job, executor, search
+from hpcsim.scheduler.slurm.arrays import RETRIES
 from hpcsim.scheduler.slurm.executor import cancel, draft, start
 from hpcsim.scheduler.slurm.submission import open_submissions, submissions
 from hpcsim.scheduler.state.check import check
@@ -92,6 +93,25 @@ def test_a_generation_is_one_array_and_a_task_that_slurm_ends_runs_again(tmp_pat
     assert "submission 2 goes on" in said and len(suggested(directory.path)) == 6, "a generation waits for its last point"
     finish(queue, directory)
     assert [len(item.tasks) for item in submissions(directory)] == [6, 1, 6] and submissions(directory)[1].tasks == [(2, 3)]
+    make(**options).run("inline", tmp_path / "whole")
+    same(directory.path, tmp_path / "whole")
+
+
+def test_a_task_that_is_killed_again_and_again_fails_no_point(tmp_path):
+    """Its point runs again, then waits for the user; the search then is the one that nobody disturbed."""
+    options = {"order": "suggestion", "ahead": 4, "evaluations": 6}
+    queue, directory = submit(tmp_path / "run", **options)
+    number = 1
+    for kill in range(RETRIES + 1):
+        queue.run(directory, number, task_0=KILLED)
+        [said] = queue.collect(directory, number)
+        assert ("waits for these" in said) == (kill == RETRIES)
+        number = max(queue.waiting(directory))
+    assert "not finished after 4 tries (FAILED (killed by SIGKILL))" in said
+    assert [item.tasks for item in submissions(directory)[4:]] == [[(0, 1)]] * RETRIES
+    finish(queue, directory)
+    submit(directory.path, queue, **options)
+    finish(queue, directory)
     make(**options).run("inline", tmp_path / "whole")
     same(directory.path, tmp_path / "whole")
 
