@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from absent import absent
+from headless import started
 from reconstruction import ASC
 
 from hpcsim.data.public import DATASETS
@@ -46,6 +47,13 @@ def reconstruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(DATASETS, "hay2011/cell1.asc", known)
     monkeypatch.setenv("HPCSIM_DATA", str(tmp_path / "public"))
     return path
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium."""
+    with started() as browser:
+        yield browser
 
 
 @pytest.fixture

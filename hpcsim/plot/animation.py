@@ -138,9 +138,17 @@ def _mp4(path: Path, pictures: Sequence[Path], times: Sequence[str], fps: int, t
 
 def _ffmpeg(path: Path) -> str:
     program = shutil.which("ffmpeg")
-    if program is None:
-        raise PluginError(f"{path}: an .mp4 file needs ffmpeg, which is not installed; install it, or write .html or .gif")
-    return program
+    if program is not None:
+        return program
+    try:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        return str(get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as error:
+        raise PluginError(
+            f"{path}: an .mp4 file needs ffmpeg, which is not installed; install it, or `pip install 'hpcsim[movie]'`, which "
+            "brings one, or write .html or .gif"
+        ) from error
 
 
 #: By the ending of the file.

@@ -128,7 +128,8 @@ def animate(
     results : Results or Film
         As of :func:`morphology`, like `point`, `output`, `plane`, `without` and `limits`.
     path : path
-        ``.html`` (one file with a play button, which asks for nothing), ``.gif``, or ``.mp4`` where ffmpeg is installed.
+        ``.html`` (one file with a play button, which asks for nothing), ``.gif``, or ``.mp4`` with the system's ffmpeg
+        or that of the extra ``movie``.
     places : mapping of str to int, optional
         Segments whose traces are beside the neuron, by the names that they get; the soma and the highest one by default.
     start, stop : float, optional

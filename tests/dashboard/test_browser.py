@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 
 import pytest
-from absent import absent
 from half_study import EVIL
+from headless import Watched
 
 from hpcsim.dashboard.live import Live
 from hpcsim.scheduler.executor import Listener
@@ -16,41 +15,12 @@ from hpcsim.scheduler.plan import plan
 
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 #: Whatever moves without somebody having done something.
 SHIFTS = """
 window.shifts = [];
 new PerformanceObserver(list => { for (const entry of list.getEntries()) window.shifts.push(entry.value); })
   .observe({type: "layout-shift", buffered: true});
 """
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless Chromium."""
-    path = shutil.which("chromium")
-    if path is None:
-        absent("no chromium; scripts/browser-install.sh")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A page, and what it did: addresses that it asked for, and what its console said."""
-
-    def __init__(self, page) -> None:
-        self.page, self.asked, self.said = page, [], []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-
-    def has(self, selector: str, text: str) -> None:
-        """Wait until an element shows a text."""
-        self.page.locator(selector, has_text=text).first.wait_for(timeout=15_000)
 
 
 @pytest.fixture

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from absent import needed
 from PIL import Image
 
 from hpcsim import Coordinate, Output, Study, model, plot
@@ -72,12 +75,31 @@ def test_one_file_that_asks_for_nothing(tmp_path: Path):
     assert pictures[0].shape == (180, 240, 3) and all((a != b).any() for a, b in pairwise(pictures))
 
 
-def test_gif_and_mp4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_mp4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The film of the ffmpeg that a package brings, read again: all frames, at the right pace, with their pictures."""
+    needed("imageio_ffmpeg")
+    monkeypatch.setattr(animation.shutil, "which", lambda name: None)
+    path = plot.animate(film(), tmp_path / "a.mp4", fps=10, dpi=41, workers=1)
+    program = animation._ffmpeg(path)
+    told = subprocess.run([program, "-hide_banner", "-i", str(path)], capture_output=True, text=True).stderr
+    # sizes are even: 246 and 184.5 pixels
+    assert re.search(r"Video: h264.* yuv420p\b.* 246x184\b.* 10 fps", told) and "Duration: 00:00:00.40" in told
+    line = [program, "-loglevel", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    seen = np.frombuffer(subprocess.run(line, capture_output=True, check=True).stdout, np.uint8).reshape(4, 184, 246, 3)
+    page = plot.animate(film(), tmp_path / "a.html", fps=10, dpi=41, workers=1).read_text(encoding="utf-8")
+    drawn = np.array([np.asarray(Image.open(BytesIO(frame)).convert("RGB")) for frame in frames(page)])
+    error = np.abs(seen[:, None, : drawn.shape[1]].astype(int) - drawn[None]).mean(axis=(2, 3, 4))
+    # each is nearest to its own picture
+    assert error.argmin(axis=1).tolist() == [0, 1, 2, 3] and np.diag(error).max() < 5
+
+
+def test_gif_and_endings_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = plot.animate(film(), tmp_path / "a.gif", every=2, fps=10, dpi=40, workers=1)
     with Image.open(path) as image:
         assert (image.n_frames, image.info["duration"], image.size) == (2, 100, (240, 180))  # type: ignore[attr-defined]
     monkeypatch.setattr(animation.shutil, "which", lambda name: None)
-    with pytest.raises(PluginError, match="needs ffmpeg, which is not installed"):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(PluginError, match=r"needs ffmpeg, which is not installed; .* `pip install 'hpcsim\[movie\]'`"):
         plot.animate(film(), tmp_path / "a.mp4")
     with pytest.raises(ResultsError, match=r'no animation with the ending "\.gf"; did you mean "\.gif"'):
         plot.animate(film(), tmp_path / "a.gf")
