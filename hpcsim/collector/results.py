@@ -115,8 +115,7 @@ class Results:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many points ended how: ok, failed, crashed, timeout."""
-        numbers = np.bincount(self._status, minlength=len(STATUSES))
-        return {word: int(n) for word, n in zip(STATUSES, numbers, strict=True)}
+        return {word: int(np.count_nonzero(self._status == code)) for code, word in enumerate(STATUSES)}
 
     @cached_property
     def units(self) -> dict[str, str]:

@@ -90,7 +90,7 @@ def _over(ax: Axes, theta: DataFrame, x: str, y: str, good: np.ndarray) -> None:
     """Points over two parameters, or their density where they are many."""
     across, up = theta[x].to_numpy(float), theta[y].to_numpy(float)
     if good.sum() > CROWD:
-        ax.hist2d(across[good], up[good], bins=60, cmap="Blues", cmin=1)
+        ax.hist2d(across[good], up[good], bins=60, cmap="Blues", cmin=1, rasterized=True)
     else:
         ax.scatter(across[good], up[good], s=8, color=BLUE, alpha=0.6, linewidths=0)
     if not good.all():

@@ -161,7 +161,7 @@ def features(results: Results, outputs: Sequence[str] | None = None, parameters:
         across, up = theta[name].to_numpy(float), table[feature].to_numpy(float)
         good = np.isfinite(across) & np.isfinite(up)
         if good.sum() > CROWD:
-            ax.hist2d(across[good], up[good], bins=60, cmap="Blues", cmin=1)
+            ax.hist2d(across[good], up[good], bins=60, cmap="Blues", cmin=1, rasterized=True)
         else:
             ax.scatter(across[good], up[good], s=8, color=BLUE, alpha=0.5, linewidths=0)
         below, side = with_unit(name, unit_of(results, name)), with_unit(feature, unit_of(results, feature))

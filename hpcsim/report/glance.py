@@ -32,7 +32,7 @@ _PANELS = 24
 #: Outputs of one kind, maps and importances that are drawn.
 _EACH, _MAPS, _IMPORTANT = 2, 4, 3
 #: Points that a map is drawn of, and that a forest of trees learns from, at most.
-_CELLS, _LEARNT = 20_000, 2000
+_CELLS, _LEARNT = 20_000, 1000
 #: Points whose traces and spectra are drawn.
 _TRACES = 20
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,7 +38,8 @@ def completion_section(standing: Standing, results: Results | None) -> Section:
         more = len(standing.failures) - len(shown)
         head = ["points", "status", "reason", "the first of them"]
         blocks += [Heading("Failed points"), Grid(head, rows, ["text", "text", "long", "long"], more)]
-        blocks.append(Words("A failed point has no outputs; figures and inference leave it out.", "soft"))
+        look = f" `{standing.look}` shows one of them, with what it printed." if standing.look else ""
+        blocks.append(Words(f"A failed point has no outputs; figures and inference leave it out.{look}", "soft"))
     elif standing.done and not standing.missing:
         blocks.append(Words("No point failed." if left else "Every point is there, and none failed."))
     return Section("Completion", blocks)
@@ -46,23 +47,24 @@ def completion_section(standing: Standing, results: Results | None) -> Section:
 
 def cost_section(study: Study, results: Results, few: Results, gallery: Gallery) -> Section:
     """CPU hours, what a point took, and what was asked for beside what was used."""
-    spent = {name: _total(results, name) for name in ("cpu_time", "wall_time")}
-    most = _largest(results)
+    cpu, _ = _spent(results, "cpu_time")
+    wall, longest = _spent(results, "wall_time")
+    memory_used = f"{_spent(results, 'peak_memory')[1]:.4g} MB"
     hosts = sorted({str(host) for host in few.records["host"].dropna()} - {""})
     items = [
-        ("CPU time", _time(spent["cpu_time"])),
-        ("wall time of all points, one after the other", _time(spent["wall_time"])),
-        ("a point", f"{_time(spent['cpu_time'] / max(1, len(results)))} of CPU time in the mean"),
-        ("most memory of a process", f"{most['peak_memory']:.4g} MB"),
+        ("CPU time", _time(cpu)),
+        ("wall time of all points, one after the other", _time(wall)),
+        ("a point", f"{_time(cpu / max(1, len(results)))} of CPU time in the mean"),
+        ("most memory of a process", memory_used),
         ("computers", ", ".join(hosts[:20]) + (f" and {len(hosts) - 20} more" if len(hosts) > 20 else "")),
     ]
     asked = study.file.resources
-    busy = spent["cpu_time"] / spent["wall_time"] if spent["wall_time"] else 0.0
+    busy = cpu / wall if wall else 0.0
     memory = f"{amount(asked.memory, 'MB'):.4g} MB" if asked.memory else "no limit"
     limit = _time(study.time_limit) if study.time_limit is not None else "no limit"
     rows = [
-        ["time of a point", limit, f"{_time(most['wall_time'])} at most"],
-        ["memory of a point", memory, f"{most['peak_memory']:.4g} MB at most"],
+        ["time of a point", limit, f"{_time(longest)} at most"],
+        ["memory of a point", memory, f"{memory_used} at most"],
         ["cores of a point", str(asked.cores), f"{busy:.2f} busy in the mean"],
     ]
     grid = Grid(["resource", "asked for", "used"], rows, title="Asked for and used")
@@ -82,18 +84,13 @@ def coverage_section(few: Results, whole: int, gallery: Gallery) -> Section:
     return Section("Coverage of the parameter space", [gallery.draw("coverage", caption, lambda: coverage(few))])
 
 
-def _pieces(results: Results, name: str) -> Any:
-    step = results.table.piece(name)
-    return (results.table.array(name, slice(start, start + step)) for start in range(0, len(results), step))
-
-
-def _total(results: Results, name: str) -> float:
-    return float(sum(np.nansum(part) for part in _pieces(results, name)))
-
-
-def _largest(results: Results) -> dict[str, float]:
-    return {name: max((float(np.nanmax(part, initial=0.0)) for part in _pieces(results, name)), default=0.0)
-            for name in ("wall_time", "peak_memory")}  # fmt: skip
+def _spent(results: Results, name: str) -> tuple[float, float]:
+    """Sum and maximum of a column over all points, read piece by piece."""
+    total, most, step = 0.0, 0.0, results.table.piece(name)
+    for start in range(0, len(results), step):
+        part = results.table.array(name, slice(start, start + step))
+        total, most = total + float(np.nansum(part)), max(most, float(np.nanmax(part, initial=0.0)))
+    return total, most
 
 
 def _time(seconds: float) -> str:

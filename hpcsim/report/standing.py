@@ -29,6 +29,8 @@ class Standing:
         Sentences about what is not there: files that cannot be read, inference that was not made.
     command : str
         What runs the study in its directory.
+    look : str
+        What shows a point that failed.
     """
 
     total: int
@@ -36,3 +38,4 @@ class Standing:
     failures: Sequence[Failures] = field(default_factory=list)
     missing: Sequence[str] = field(default_factory=list)
     command: str = ""
+    look: str = ""

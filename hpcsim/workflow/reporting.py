@@ -88,19 +88,22 @@ def _not_collected(directory: StudyDirectory, results: Results | None) -> list[s
 def _standing(study: Study, directory: StudyDirectory, missing: list[str]) -> Standing:
     total, done = len(study.design), 0
     groups: list[Failures] = []
+    first = ""
     try:
         if total <= _LOOKED_FOR or complete(study, directory):
             done = make_plan(study, directory).done
         else:
             done = min(total, RowCounter(directory).count().rows)
         for group in grouped(failed_points(study, directory)):
+            first = first or group.failures[0].id[:12]
             count = len(group.failures)
             points = ", ".join(map(str, group.failures[:_NAMED])) + (f" and {count - _NAMED:,} more" if count > _NAMED else "")
             groups.append(Failures(count, group.status, group.reason, points))
     except (HpcsimError, OSError, KeyError, RuntimeError) as error:
         if not missing:
             missing.append(f"How far it is cannot be said: {error}")
-    return Standing(total, done, groups, missing, shlex.join(["hpcsim", "run", str(directory.path)]))
+    run, look = (shlex.join(["hpcsim", word, str(directory.path)]) for word in ("run", "point"))
+    return Standing(total, done, groups, missing, run, f"{look} {first}" if first else "")
 
 
 def _saved(study: Study, directory: StudyDirectory, missing: list[str]) -> list[Finding]:

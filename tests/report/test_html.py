@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_toys import SAMPLER, search
 
 import hpcsim
 from hpcsim.errors import ResultsError
 from hpcsim.inference import Finding
 from hpcsim.inference.note import Note
 from hpcsim.plotting import canvas, save
-from hpcsim.report.contents import Words
+from hpcsim.report.contents import Picture, Words
 from hpcsim.report.figures import Gallery, numbers
 from hpcsim.report.findings import finding_sections
+from hpcsim.report.glance import search_section
 from hpcsim.report.page import render
 from hpcsim.report.standing import Standing
 from hpcsim.report.study import again_section, study_section
@@ -94,6 +96,7 @@ def test_the_report_of_a_study_without_inference_holds_all_and_asks_for_nothing(
     # completion, failures with reasons, cost
     for text in ("points of the design 12", "missing 0", "rows that are failed 3", "ValueError: too far out", "a = 4, b = 0.5"):
         assert page.says(text), text
+    assert re.search(f"`hpcsim point {folder} [0-9a-f]{{12}}` shows one of them", " ".join(page.texts))
     for text in ("time of a point no limit", "memory of a point no limit", "cores of a point 1"):
         assert page.says(text), text
     # the study, with which it can be made again
@@ -163,6 +166,16 @@ def test_no_name_becomes_markup(figure: Path) -> None:
     page = Page(render(EVIL, sections))
     assert "script" not in page.tags and "<script" not in page.whole
     assert page.texts.count(EVIL) > 10
+
+
+def test_the_search_of_a_study_with_a_sampler(tmp_path: Path) -> None:
+    with search(tmp_path / "study", sampler={**SAMPLER, "evaluations": 6}, outputs={"keep": ["rate"]}) as results:
+        blocks = search_section(results, Gallery(tmp_path / "report.html")).blocks
+    names = ["objectives", "convergence", "exploration", "parallel coordinates"]
+    assert [block.name for block in blocks if isinstance(block, Picture)] == names
+    # the traces were not kept: it says so, and which outputs were
+    [words] = [block.text for block in blocks if isinstance(block, Words)]
+    assert "No figure of the traces" in words and "kept were: rate" in words
 
 
 def test_numbers_of_all_that_is_drawn_and_the_reason_where_nothing_is(tmp_path: Path) -> None:
