@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpcsim.dashboard.formatting import rate
-from hpcsim.inference.finding import SHOWN
+from hpcsim.inference.finding import numbers
 from hpcsim.inference.note import is_warning
 from hpcsim.scheduler.executor import Listener
 from hpcsim.study.directory import StudyDirectory
@@ -21,7 +21,7 @@ from hpcsim.study.expected_size import describe_size, disk_warning
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hpcsim.inference.finding import Finding, Metric
+    from hpcsim.inference.finding import Finding
     from hpcsim.scheduler.plan import Plan
     from hpcsim.scheduler.state.check import CheckReport
     from hpcsim.study.study import Study
@@ -232,23 +232,13 @@ def print_check(place: StudyDirectory, report: CheckReport) -> None:
     console.print(f"{place.path}: {'sound, ' if report.ok else 'NOT in order: '}{counts}", markup=False, soft_wrap=True)
 
 
-def _numbers(metric: Metric) -> str:
-    """A number, or numbers by name: all of a few, the range of many."""
-    if not isinstance(metric, dict):
-        return f"{metric:.4g}"
-    if len(metric) <= SHOWN:
-        return ", ".join(f"{key} {number:.4g}" for key, number in metric.items())
-    ascending = sorted(metric.values())
-    return f"{ascending[0]:.4g} to {ascending[-1]:.4g}, half of {len(metric)} up to {ascending[len(metric) // 2]:.4g}"
-
-
 def print_findings(findings: Iterable[Finding], place: StudyDirectory) -> None:
     """The numbers of the inference, and where the report is."""
     for finding in findings:
         console.print(finding.title, style="bold", markup=False)
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, value in finding.metrics.items():
-            table.add_row(Text(name), Text(_numbers(value)))
+            table.add_row(Text(name), Text(numbers(value)))
         console.print(table)
         for note in finding.notes:
             warns = is_warning(note)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcsim.collector.format.schema import STATUSES
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -38,6 +40,15 @@ def frame_of(table: Table, names: Iterable[str], rows: np.ndarray) -> pd.DataFra
         else:
             columns.update({f"{name}.{i}": values[:, i] for i in range(values.shape[1])})
     return pd.DataFrame(columns, index=index_of(table, rows))
+
+
+def records_of(table: Table, rows: np.ndarray) -> pd.DataFrame:
+    """How some points ended: all records but the ids, with words for the status."""
+    import pandas as pd
+
+    frame = frame_of(table, [name for name in table.names("record") if name != "id"], rows)
+    frame["status"] = pd.Categorical.from_codes(frame["status"], categories=list(STATUSES))
+    return frame
 
 
 def index_of(table: Table, rows: np.ndarray) -> pd.Index:

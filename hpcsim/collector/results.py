@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from hpcsim.collector.collect import RESULTS, SHARDS
-from hpcsim.collector.columns import frame_of, index_of, rows_of
+from hpcsim.collector.columns import frame_of, index_of, records_of, rows_of
 from hpcsim.collector.format.inspection import inspect
 from hpcsim.collector.format.ragged import Ragged
 from hpcsim.collector.format.schema import OK, PROVENANCE, STATUSES
@@ -76,6 +76,11 @@ class Results:
         outputs = ", ".join(self.table.names("output"))
         return f"<Results {self.table.attrs.get('study', self.path)}: {len(self)} points ({counts}); {outputs}>"
 
+    def _repr_html_(self) -> str:
+        from hpcsim.collector.notebook import results_html
+
+        return results_html(self)
+
     @cached_property
     def dataset(self) -> xr.Dataset:
         """Everything as an xarray Dataset whose coordinates are the parameters; values are read when they are used."""
@@ -103,13 +108,13 @@ class Results:
     @property
     def records(self) -> pd.DataFrame:
         """Replicate, seed, status, error, attempts, times, memory and host of all points, by id."""
-        return self._records(np.arange(len(self)))
+        return records_of(self.table, np.arange(len(self)))
 
     @property
     def failures(self) -> pd.DataFrame:
         """Every point that did not succeed: parameters, status, error, attempts, host."""
         rows = np.flatnonzero(self._status != OK)
-        records = self._records(rows)[["status", "error", "attempts", "host"]]
+        records = records_of(self.table, rows)[["status", "error", "attempts", "host"]]
         return frame_of(self.table, self.table.names("parameter"), rows).join(records)
 
     @cached_property
@@ -359,13 +364,6 @@ class Results:
         rows : ndarray of int
         """
         return rows_of(self.table, name, rows)
-
-    def _records(self, rows: np.ndarray) -> pd.DataFrame:
-        import pandas as pd
-
-        frame = frame_of(self.table, [name for name in self.table.names("record") if name != "id"], rows)
-        frame["status"] = pd.Categorical.from_codes(frame["status"], categories=list(STATUSES))
-        return frame
 
 
 def open_results(path: Path | str) -> Results:

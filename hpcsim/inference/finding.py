@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpcsim.errors import ResultsError
 from hpcsim.files import write_text
 from hpcsim.inference.note import Note, is_warning
+from hpcsim.representation import block, line, table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,6 +51,21 @@ class Finding:
     figures: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        warnings = sum(map(is_warning, self.notes))
+        parts = [f"{len(self.metrics)} metrics", f"tables {', '.join(self.tables) or 'none'}"]
+        parts += [f"{warnings} warnings"] if warnings else []
+        return f"<Finding {self.title}: {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        tables = ", ".join(f"{name} ({len(found)} x {len(found.columns)})" for name, found in self.tables.items())
+        return block(
+            self.title,
+            table(("metric", "value"), ((name, numbers(value)) for name, value in self.metrics.items())),
+            line(f"tables: {tables}" if tables else ""),
+            *(line(f"warning: {note}" if is_warning(note) else str(note)) for note in self.notes),
+        )
+
     def save(self, directory: Path) -> Path:
         """Write ``summary.json`` and one CSV file a table.
 
@@ -59,10 +75,10 @@ class Finding:
             If a table's name cannot be a file name.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        for name, table in self.tables.items():
+        for name, found in self.tables.items():
             if not _FILE_NAME.fullmatch(name):
                 raise ResultsError(f'{self.method}: the table name "{name}" is no file name; use letters, digits, _.-')
-            table.to_csv(directory / f"{name}.csv")
+            found.to_csv(directory / f"{name}.csv")
         summary = {
             "method": self.method,
             "title": self.title,
@@ -100,6 +116,16 @@ class Finding:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ResultsError(f"{path}: no finding can be read here ({error!r}); run the method again") from error
+
+
+def numbers(metric: Metric) -> str:
+    """A number, or numbers by name: all of a few, the range of many."""
+    if not isinstance(metric, dict):
+        return f"{metric:.4g}"
+    if len(metric) <= SHOWN:
+        return ", ".join(f"{key} {number:.4g}" for key, number in metric.items())
+    ascending = sorted(metric.values())
+    return f"{ascending[0]:.4g} to {ascending[-1]:.4g}, half of {len(metric)} up to {ascending[len(metric) // 2]:.4g}"
 
 
 def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:

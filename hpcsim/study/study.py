@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from hpcsim.errors import DirectoryError, Problem, StudyError, nearest
 from hpcsim.models.model import Model
 from hpcsim.models.registry import MODELS
 from hpcsim.paths import shipped_studies
+from hpcsim.representation import block, line, table
 from hpcsim.source.importer import own_name
 from hpcsim.source.origin import Code, code_of
 from hpcsim.source.record import Stored, stored
@@ -283,6 +284,22 @@ class Study:
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: {self.model.name}, {len(self.design)} points, keeps {', '.join(self.layout.outputs)}>"
+
+    def _repr_html_(self) -> str:
+        outputs = self.layout.outputs.values()
+        uses = [*(bound.use for bound in self.stages), *(bound.name for bound in self.methods)]
+        return block(
+            f"Study {self.name}: {self.model.name} {self.model.version}, {len(self.design):,} points",
+            table(("parameter", "unit", "varies over"), self._varying()),
+            table(("keeps", "dimensions", "unit"), ((o.name, ", ".join(o.dims), o.unit) for o in outputs)),
+            line(f"then {', '.join(uses)}" if uses else ""),
+        )
+
+    def _varying(self) -> Iterator[tuple[str, str, str]]:
+        units = {parameter.name: parameter.unit for parameter in self.space.parameters}
+        lists = {name: values for axis in self.space.axes for name, values in axis.lists.items()}
+        for name, values in [*lists.items(), *self.space.sampled.items()]:
+            yield name, units.get(name, ""), str(values)
 
 
 def find(where: str | Path) -> Path:

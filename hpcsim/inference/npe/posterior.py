@@ -20,6 +20,7 @@ from hpcsim.inference.observations import check_extractor, feature_values
 from hpcsim.inference.prior import Prior
 from hpcsim.inference.scales import Scales
 from hpcsim.inference.torch_seed import one_thread, torch_seed
+from hpcsim.representation import ROWS, block, line, table
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,17 @@ class Posterior:
     theta_scales: Scales = field(default_factory=lambda: Scales(()))
     x_scales: Scales = field(default_factory=lambda: Scales(()))
     versions: Mapping[str, str] = field(default_factory=lambda: installed(LIBRARIES))
+
+    def __repr__(self) -> str:
+        about = self.architecture
+        how = f"{about.density.upper()} of {about.transforms} transforms with {about.hidden} units"
+        return f"<Posterior of {', '.join(self.parameters)} given {len(self.features)} features: {how}>"
+
+    def _repr_html_(self) -> str:
+        rows = ((name, self.units.get(name, ""), prior) for name, prior in self.prior.distributions.items())
+        given = ", ".join(f"{name} {self.units.get(name, '')}".strip() for name in self.features[:ROWS])
+        more = f" and {len(self.features) - ROWS} more" if len(self.features) > ROWS else ""
+        return block(repr(self)[1:-1], table(("parameter", "unit", "prior"), rows), line(f"given {given}{more}"))
 
     @property
     def parameters(self) -> tuple[str, ...]:
