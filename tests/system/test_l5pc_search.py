@@ -11,7 +11,7 @@ import pytest
 import hpcsim
 from hpcsim.errors import StudyError
 from hpcsim.models.neuron.l5pc.model import l5pc
-from hpcsim.models.neuron.l5pc.parameters import FREE
+from hpcsim.models.neuron.l5pc.parameters import FREE, SEED
 from hpcsim.samplers.objectives import scores
 
 PARAMS = Path(hpcsim.__file__).parents[1] / "params"
@@ -30,6 +30,18 @@ def test_diversity_goes_on_from_the_fit():
     assert (fit.search.plan.plugin.name, diversity.search.plan.plugin.name) == ("cma_es", "nsga2")
     assert diversity.search.known == f"runs/{fit.name}" and diversity.name != fit.name
     assert fit.space.sampled == diversity.space.sampled and fit.search.objectives == diversity.search.objectives
+
+
+def test_the_default_neuron_is_near_to_where_its_search_began():
+    """Closer than ten first steps in each parameter, and another one."""
+    seed = hpcsim.Study.load("l5pc_fit", "seed")
+    plan, budget = seed.search.plan, seed.search.budget
+    assert (plan.plugin.name, plan.seed, plan.options["sigma"], budget.evaluations) == ("cma_es", 1, 0.008, 101)
+    [start] = plan.start
+    low, high = (np.array([variable[end] for variable in plan.problem.described()["variables"]]) for end in (1, 2))
+    ends = [np.array([one[name] for name in plan.problem.names]) for one in (start, SEED)]
+    step = np.abs(ends[1] - ends[0]) / (high - low)
+    assert 0 < step.max() < 10 * plan.options["sigma"] and (step > 0).sum() > 30
 
 
 def test_a_walk_begins_at_the_default_neuron_and_needs_cutoffs(tmp_path: Path):
