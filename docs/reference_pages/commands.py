@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from typer.main import get_command
@@ -28,8 +28,15 @@ _OTHERS = {
 
 def all_commands() -> Mapping[str, Any]:
     """Commands by name, those that nobody types left out."""
-    group: Any = get_command(app)
-    return {name: command for name, command in group.commands.items() if not command.hidden}
+    return dict(_commands(get_command(app)))
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        elif not command.hidden:
+            yield f"{prefix}{name}", command
 
 
 def commands() -> str:
@@ -39,7 +46,8 @@ def commands() -> str:
     parts = [_command(name, command) for name, command in found.items()]
     about = (
         "`STUDY` is a TOML file, a study's directory, or the name of a [shipped study](studies.md). "
-        "`hpcsim --debug COMMAND` shows the traceback of an error."
+        "`hpcsim --debug COMMAND` shows the traceback of an error, `hpcsim -q COMMAND` prints no progress and no tables, "
+        "`hpcsim --version` the version; `hpcsim --install-completion` lets the shell complete commands and studies."
     )
     return page("Commands and exit codes", about, overview, exit_codes(), *parts)
 
@@ -62,7 +70,7 @@ def exit_codes() -> str:
 
 
 def _link(name: str) -> str:
-    return f"[`hpcsim {name}`](#hpcsim-{name})"
+    return f"[`hpcsim {name}`](#hpcsim-{name.replace(' ', '-')})"
 
 
 def _command(name: str, command: Any) -> str:

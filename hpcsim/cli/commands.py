@@ -11,6 +11,7 @@ from hpcsim.cli.options import (
     AcceptOption,
     DirectoryOption,
     DryOption,
+    JsonOption,
     OverridesOption,
     RetryOption,
     ScaleOption,
@@ -20,6 +21,7 @@ from hpcsim.cli.options import (
     WorkersOption,
     app,
     directory_of,
+    print_json,
     target_of,
 )
 
@@ -84,8 +86,9 @@ def plan(
     directory: DirectoryOption = None,
     scale: ScaleOption = "",
     prepare: Annotated[bool, typer.Option("--prepare", help="Also make the directory ready for tasks.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show what a study would run: points, shapes, bytes, what is finished already."""
+    """Show what a study would run: points, shapes, bytes, what is finished already, and what inference will do."""
     from hpcsim.cli.terminal import print_plan
     from hpcsim.scheduler.plan import plan as make_plan
     from hpcsim.study.observations import find_observations
@@ -102,7 +105,12 @@ def plan(
 
         with one_sweep(place, "hpcsim plan --prepare"):
             make_ready(checked, place, listener=Listener(notify=typer.echo))
-    print_plan(checked, place, make_plan(checked, place))
+    if as_json:
+        from hpcsim.cli.planned import plan_mapping
+
+        print_json(plan_mapping(checked, place, make_plan(checked, place)))
+    else:
+        print_plan(checked, place, make_plan(checked, place))
     find_observations(checked)
 
 

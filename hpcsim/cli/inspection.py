@@ -27,6 +27,7 @@ def status(
     directory: DirectoryOption = None,
     scale: ScaleOption = "",
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, ever more rarely, until no job is left.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say how far a study is, which points failed and why, and how its jobs stand."""
     from hpcsim.cli.job_lines import print_jobs, watching
@@ -37,6 +38,11 @@ def status(
 
     checked = Study.load(study, scale)
     place = directory_of(checked, study, directory)
+    if as_json:
+        from hpcsim.cli.planned import status_mapping
+
+        print_json(status_mapping(checked, place, make_plan(checked, place)))
+        return
     if note := changed_since(checked, place):
         typer.echo(note)
     for _ in watching(watch):
@@ -213,19 +219,39 @@ def observe(
 
 
 @app.command()
-def models() -> None:
+def models(as_json: JsonOption = False) -> None:
     """List the models and the shipped studies."""
-    from hpcsim.cli.listing import print_models
+    from hpcsim.cli.catalogue import entries
+    from hpcsim.cli.listing import print_entries
 
-    print_models()
+    found = entries(("model", "study"))
+    print_json([entry.to_dict() for entry in found]) if as_json else print_entries(found)
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="MODEL", help="A model or a stage.")]) -> None:
-    """Show a model's or a stage's parameters, outputs, presets and source."""
-    from hpcsim.cli.listing import print_model
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model, stage, inference method, sampler, executor, site or shipped study. [default: a list of all]",
+            show_default=False,
+        ),
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a name means: parameters or options, outputs, presets, source; without one, all names."""
+    from hpcsim.cli.catalogue import entries, find_entries
+    from hpcsim.cli.listing import print_entries, print_entry
 
-    print_model(name)
+    found = find_entries(name) if name else entries()
+    if as_json:
+        print_json([entry.to_dict() for entry in found])
+    elif name:
+        for entry in found:
+            print_entry(entry)
+    else:
+        print_entries(found)
 
 
 @app.command()

@@ -1,9 +1,11 @@
-"""What the command prints of models, stages and what is installed."""
+"""What the command prints of all that has a name, and of what is installed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -12,78 +14,89 @@ from hpcsim.cli.terminal import console
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hpcsim.cli.catalogue import Entry
     from hpcsim.cli.doctor import Check
+    from hpcsim.outputs import Output
     from hpcsim.space.parameter import Parameter
 
 
-def print_models() -> None:
-    """All models, and the shipped studies."""
-    from hpcsim.errors import PluginError
-    from hpcsim.models.registry import MODELS, get_model
-    from hpcsim.paths import shipped_studies
-    from hpcsim.plugin import install_command
-    from hpcsim.study.file import read
-
-    table = Table("model", "", "", box=None, padding=(0, 2, 0, 0))
-    for name in MODELS.names():
-        try:
-            model = get_model(name, installed=False)
-        except PluginError as error:
-            table.add_row(name, "[red]broken", Text(str(error)))
-            continue
-        missing = Text("" if model.installed else install_command(model.extra), "yellow")
-        table.add_row(name, missing, Text(model.description))
-    console.print(table)
-    console.print()
-    studies = Table("study", "", box=None, padding=(0, 2, 0, 0))
-    for name, path in shipped_studies().items():
-        studies.add_row(name, Text(str(read(path)["study"].get("description", ""))))
-    console.print(studies)
+#: Columns that a table of parameters needs; with less, descriptions have lines of their own.
+_WIDE = 120
 
 
-def print_model(name: str) -> None:
-    """One model, stage or sampler: parameters with units, defaults and bounds; outputs; source."""
-    from hpcsim.errors import PluginError, nearest
-    from hpcsim.models.registry import MODELS
-    from hpcsim.samplers import get_sampler, sampler_names
-    from hpcsim.stages.registry import STAGES
+def print_entries(found: Iterable[Entry]) -> None:
+    """Names with what they are, a table a kind."""
+    kinds: dict[str, list[Entry]] = {}
+    for entry in found:
+        kinds.setdefault(entry.kind, []).append(entry)
+    for number, (kind, every) in enumerate(kinds.items()):
+        if number:
+            console.print()
+        table = Table(kind, "", box=None, padding=(0, 2, 0, 0))
+        for entry in every:
+            text = Text(entry.description)
+            if entry.missing:
+                text = Text(f"{entry.description} ".lstrip()).append(f"({entry.missing})", "yellow")
+            table.add_row(Text(entry.name, no_wrap=True), text)
+        console.print(table)
 
-    if name in sampler_names():
-        sampler = get_sampler(name)
-        console.print(f"sampler {sampler.name} {sampler.version}: {sampler.description}", style="bold", markup=False)
-        _print_parameters(sampler.options, "option")
+
+def print_entry(entry: Entry) -> None:
+    """One model, stage, method, sampler, executor, site or study: parameters with units, defaults and bounds; outputs; source."""
+    item = entry.item
+    if isinstance(item, Path):
+        console.print(f"{entry.kind} {entry.name}: {entry.description}", style="bold", markup=False)
+        console.print(f"{item}\n\n{item.read_text(encoding='utf-8')}", markup=False, soft_wrap=True, end="")
         return
-    if name in STAGES.names():
-        stage = STAGES.get(name)
-        console.print(f"{stage.name} {stage.version}: {stage.description}", style="bold", markup=False)
-        _print_parameters(stage.options, "option")
-        _print_source(stage.source)
+    console.print(f"{entry.kind} {entry.name} {item.version}: {entry.description}", style="bold", markup=False)
+    if entry.missing:
+        console.print(f"not installed: {entry.missing}", markup=False, soft_wrap=True)
+    for word in ("parameters", "options"):
+        if hasattr(item, word):
+            _print_parameters(getattr(item, word), word)
+    if entry.kind == "model":
+        _print_outputs(item.outputs)
+        if item.presets:
+            console.print(f"presets: {', '.join(item.presets)}", markup=False)
+    if item.source:
+        console.print(f"source: {item.source}", markup=False)
+
+
+def _print_parameters(parameters: Iterable[Parameter], word: str) -> None:
+    every = [(one.name, _default(one), one.unit, allowed(one), one.description) for one in parameters]
+    if console.width >= _WIDE:
+        table = Table(word.removesuffix("s"), "default", "unit", "allowed", "", box=None, padding=(0, 2, 0, 0))
+        for row in every:
+            table.add_row(*map(Text, row))
+        console.print(table)
         return
-    try:
-        model = MODELS.get(name)
-    except PluginError:
-        if ":" in name:
-            raise
-        names = [*MODELS.names(), *STAGES.names(), *sampler_names()]
-        raise PluginError(f'there is no model, stage or sampler "{name}"; {nearest(name, names)}') from None
-    console.print(f"{model.name} {model.version}: {model.description}", style="bold", markup=False)
-    _print_parameters(model.parameters, "parameter")
-    outputs = Table("output", "dims", "unit", "", box=None, padding=(0, 2, 0, 0))
-    for output in model.outputs:
-        dims = ", ".join(output.dims) + (" (ragged)" if output.ragged else "")
-        outputs.add_row(output.name, dims, output.unit, Text(output.description))
-    console.print(outputs)
-    if model.presets:
-        console.print(f"presets: {', '.join(model.presets)}", markup=False)
-    _print_source(model.source)
+    console.print(f"\n{word}")
+    for name, default, unit, may_be, description in every:
+        _print_stacked(f"{name} = {default} {unit}".rstrip() + (f"  ({may_be})" if may_be else ""), description)
 
 
-def _print_parameters(parameters: Iterable[Any], word: str) -> None:
-    table = Table(word, "default", "unit", "allowed", "", box=None, padding=(0, 2, 0, 0))
-    for parameter in parameters:
-        default = f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
-        table.add_row(Text(parameter.name), Text(default), parameter.unit, Text(allowed(parameter)), Text(parameter.description))
-    console.print(table)
+def _print_outputs(outputs: Iterable[Output]) -> None:
+    every = [(one.name, ", ".join(one.dims) + (" (ragged)" if one.ragged else ""), one.unit, one.description) for one in outputs]
+    if console.width >= _WIDE:
+        table = Table("output", "dims", "unit", "", box=None, padding=(0, 2, 0, 0))
+        for row in every:
+            table.add_row(*map(Text, row))
+        console.print(table)
+        return
+    console.print("\noutputs")
+    for name, dims, unit, description in every:
+        _print_stacked(f"{name}: {dims or 'one number'}{f', {unit}' if unit else ''}", description)
+
+
+def _print_stacked(first: str, description: str) -> None:
+    """One line, and below it what it means."""
+    console.print(Padding(Text(first), (0, 0, 0, 2)))
+    if description:
+        console.print(Padding(Text(description, "dim"), (0, 0, 0, 6)))
+
+
+def _default(parameter: Parameter) -> str:
+    return f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
 
 
 def allowed(parameter: Parameter) -> str:
@@ -92,11 +105,6 @@ def allowed(parameter: Parameter) -> str:
     if parameter.choices or (low is None and high is None):
         return ", ".join(parameter.choices)
     return f">= {low:g}" if high is None else f"<= {high:g}" if low is None else f"{low:g} to {high:g}"
-
-
-def _print_source(source: str) -> None:
-    if source:
-        console.print(f"source: {source}", markup=False)
 
 
 def print_examination(found: Iterable[Check]) -> bool:

@@ -13,13 +13,27 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Parameter sweeps of neural simulations, from one text file to inferred parameters.",
 )
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A TOML file, a study's directory, or a shipped study.")]
+
+def _complete_study(incomplete: str) -> list[str]:
+    """Shipped studies, study files and directories that begin so, for the shell."""
+    from hpcsim.paths import shipped_studies
+
+    begun = Path(incomplete)
+    folder = begun if incomplete.endswith("/") else begun.parent
+    beside = sorted(folder.iterdir()) if folder.is_dir() else []
+    paths = [f"{path}/" if path.is_dir() else str(path) for path in beside if path.is_dir() or path.suffix == ".toml"]
+    return [name for name in (*shipped_studies(), *paths) if name.startswith(incomplete)]
+
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", help="A TOML file, a study's directory, or a shipped study.", autocompletion=_complete_study),
+]
 ScaleOption = Annotated[str, typer.Option("--scale", help="One of the study's scales.", show_default=False)]
 DirectoryOption = Annotated[Path | None, typer.Option("--dir", help="Where it runs. [default: runs/NAME]", show_default=False)]
 WorkersOption = Annotated[
@@ -47,10 +61,31 @@ OverridesOption = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import hpcsim
+
+        typer.echo(f"hpcsim {hpcsim.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no progress and no tables; errors and JSON remain.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    del version
     if debug:
         os.environ["HPCSIM_DEBUG"] = "1"
+    if quiet:
+        from hpcsim.cli.terminal import console
+
+        console.quiet = True
 
 
 def target_of(on: str, site: str, pairs: list[str] | None, workers: int | None = None, scheduler: str = "") -> Target:

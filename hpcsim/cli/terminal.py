@@ -11,12 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from hpcsim.cli.planned import inference_words
 from hpcsim.dashboard.formatting import rate
 from hpcsim.inference.finding import numbers
 from hpcsim.inference.note import is_warning
 from hpcsim.scheduler.executor import Listener
 from hpcsim.study.directory import StudyDirectory
-from hpcsim.study.expected_size import describe_size, disk_warning
+from hpcsim.study.expected_size import describe_size, disk_warning, free_bytes, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,9 +114,12 @@ def print_plan(study: Study, place: StudyDirectory, plan: Plan) -> None:
         shape = "ragged" if output.ragged else " x ".join(f"{n} {dim}" for n, dim in _dims(study, name)) or "one number"
         table.add_row("keeps" if name == next(iter(study.layout.outputs)) else "", Text(f"{name}: {shape} {output.unit}"))
     one, every = describe_size(study, 1), describe_size(study, plan.total)
-    table.add_row("size", f"{one} a point, {every} in all before compression")
+    free = human_bytes(free_bytes(place.path))
+    table.add_row("size", f"{one} a point, {every} in all before compression; the disk has {free} free")
     for name in study.needs:
         table.add_row("needs", f"study {name}")
+    for bound in study.methods:
+        table.add_row("infers" if bound is study.methods[0] else "", Text(inference_words(bound)))
     console.print(table)
     warn_of_disk(study, place, plan.left)
 

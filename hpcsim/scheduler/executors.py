@@ -18,12 +18,23 @@ EXECUTORS = tuple(_BUILT_IN)
 _REGISTRY: Registry[Executor] = Registry(Executor, _BUILT_IN)
 
 
-def get_executor(name: str) -> Executor:
+def executor_names() -> list[str]:
+    """Names of all executors: those of hpcsim, and those of entry points."""
+    return _REGISTRY.names()
+
+
+def get_executor(name: str, *, installed: bool = True) -> Executor:
     """The executor of that name: one of hpcsim, an entry point of the group ``hpcsim.executors``, or ``package.module:name``.
+
+    Parameters
+    ----------
+    name : str
+    installed : bool
+        Also check that what it needs is installed.
 
     Raises
     ------
     PluginError
         If there is none, or what it needs is not installed.
     """
-    return _REGISTRY.get(name, installed=True)
+    return _REGISTRY.get(name, installed=installed)

@@ -36,7 +36,7 @@ def disk_warning(study: Study, directory: StudyDirectory, points: int) -> str:
         It need not be there yet.
     points : int
     """
-    expected, free = sum(point_bytes(study).values()) * points, _free(directory.path)
+    expected, free = sum(point_bytes(study).values()) * points, free_bytes(directory.path)
     if expected <= free:
         return ""
     unknown = _ragged(study)
@@ -53,7 +53,7 @@ def _ragged(study: Study) -> list[str]:
     return [name for name, output in study.layout.outputs.items() if output.ragged]
 
 
-def _free(path: Path) -> int:
+def free_bytes(path: Path) -> int:
     """Bytes that are free where a folder is, or will be."""
     path = path.absolute()
     there = next(parent for parent in (path, *path.parents) if parent.exists())
