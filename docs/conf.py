@@ -10,6 +10,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from pygments.lexers.special import TextLexer  # noqa: E402
 from reference_pages import write_reference  # noqa: E402
+from reference_pages.llms import llms  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 
 import hpcsim  # noqa: E402
@@ -47,6 +48,24 @@ html_sidebars: dict[str, list[str]] = {"index": []}
 write_reference(HERE / "reference" / "generated")
 
 
+def _write_llms(app: Sphinx, error: Exception | None) -> None:
+    """Write `llms.txt` beside the pages."""
+    if error is None:
+        names = _in_order(app, str(app.config.root_doc))
+        pages = {name: Path(app.env.doc2path(name)).read_text(encoding="utf-8") for name in names}
+        about = (
+            "Parameter sweeps of neural simulations (NEST, NEURON, Brian2, Python), from one text file to inferred parameters."
+        )
+        (Path(app.outdir) / "llms.txt").write_text(llms(pages, about), encoding="utf-8")
+
+
+def _in_order(app: Sphinx, name: str) -> list[str]:
+    """A page and all below it, as the tables of contents have them."""
+    below = app.env.toctree_includes.get(name, [])
+    return [name, *(page for child in below for page in _in_order(app, child))]
+
+
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx what it does not know: a table of text is shown as it is."""
+    """Tell Sphinx what it does not know: a table of text is shown as it is; and write `llms.txt` at the end."""
     app.add_lexer("csv", TextLexer)
+    app.connect("build-finished", _write_llms)

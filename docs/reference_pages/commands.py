@@ -27,16 +27,18 @@ _OTHERS = {
 
 
 def all_commands() -> Mapping[str, Any]:
-    """Commands by name, those that nobody types left out."""
+    """Commands by name, those of a group with its name before; those that nobody types are left out."""
     return dict(_commands(get_command(app)))
 
 
-def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
-            yield from _commands(command, f"{prefix}{name} ")
-        elif not command.hidden:
-            yield f"{prefix}{name}", command
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def commands() -> str:

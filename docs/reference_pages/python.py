@@ -33,6 +33,7 @@ def groups() -> list[Group]:
             "`import hpcsim` has all of them.",
             tuple(name for name in _all("hpcsim") if name not in {*study, *errors}),
         ),
+        Group("A program as a model", "One that nobody may change.", ("hpcsim.models.program.run_program",)),
         Group("Figures", "`from hpcsim import plot`.", _all("hpcsim.plot")),
         Group(
             "Inference",

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from reference_pages import PAGES, commands, files, python  # noqa: E402
+from reference_pages.llms import heading, llms  # noqa: E402
 from reference_pages.markdown import cell, prose, table  # noqa: E402
 
 from hpcsim import errors  # noqa: E402
@@ -109,3 +110,15 @@ def test_words_of_markdown():
     assert prose("a :class:`~hpcsim.space.Design` of ``n``\n points") == "a `Design` of `n` points"
     assert table(("a", "b", "c"), [("1", "", "3")]) == "| a | c |\n| --- | --- |\n| 1 | 3 |\n"
     assert table(("a",), []) == ""
+
+
+def test_the_list_for_programs_has_titles_and_first_sentences():
+    page = "# A page\n\n```sh\nhpcsim run x\n```\n\n| a |\n| - |\n\nWhat Hagen et al. [did](x.md) here.\nAnd more: this.\n"
+    assert heading(page) == ("A page", "What Hagen et al. did here.")
+    assert heading("# Bare\n\n## Part\nAs `x` says:\n\n- a\n") == ("Bare", "As `x` says")
+    assert heading("# Nothing\n") == ("Nothing", "")
+    text = llms({"index": "# Top\n\nAll.\n", "how-to/a": page, "how-to/b": "# B\n"}, "About.")
+    assert text.split("\n\n")[2:] == [
+        "## How to",
+        "- [A page](how-to/a.html): What Hagen et al. did here.\n- [B](how-to/b.html)\n",
+    ]
