@@ -5,9 +5,9 @@ Run one of them:
 ``python benchmarks/l5pc.py evaluation [N]``
     CPU of bAP and BAC with their objectives: of the default neuron, of example model 0 of the In Silico Framework where its
     files are in HPCSIM_DATA, and of N points (20) of the whole space, with and without early stop.
-``python benchmarks/l5pc.py search FOLDER [SAMPLER ...]``
-    Evaluations until all objectives are below 3.2 standard deviations, five seeds of CMA-ES and of IBEA with 100 offspring
-    (BluePyOpt's way and operators, hpcsim's sampler) on the same objectives; goes on in FOLDER where it stopped.
+``python benchmarks/l5pc.py search FOLDER [EVALUATIONS] [SAMPLER ...]``
+    Evaluations (at most 10 000) until all objectives are below 3.2 standard deviations, five seeds of CMA-ES and of IBEA with
+    100 offspring (BluePyOpt's way and operators, hpcsim's sampler) on the same objectives; goes on in FOLDER where it stopped.
 ``python benchmarks/l5pc.py walk [N]``
     Accepted models per core-hour of N evaluations (200) from the default neuron, each accepted one simulated again to its end.
 
@@ -75,21 +75,37 @@ def evaluation(n: int) -> None:
     print(f"{n} points of the space: " + ", ".join(f"{w} {t / n:.2f} s" for w, t in zip(words, totals, strict=True)))
 
 
-def search(folder: Path, samplers: list[str]) -> None:
+def attempt(values: Mapping[str, object]) -> tuple[dict[str, float], float]:
+    """As :func:`evaluate` with the early stop of the studies; a point that NEURON cannot simulate has no objectives."""
+    began = time.process_time()
+    try:
+        return evaluate(values, EARLY)
+    except (HpcsimError, RuntimeError) as error:
+        print(f"a point failed: {error}", flush=True)
+        return {}, time.process_time() - began
+
+
+def search(folder: Path, limit: int, samplers: list[str]) -> None:
     """Evaluations until the first accepted model."""
     folder.mkdir(parents=True, exist_ok=True)
     options = {"cma_es": {"population": 20}, "ibea": {"population": 100}}
     for name in samplers or list(options):
+        needed = []
         for seed in range(1, 6):
             plan = SearchPlan(get_sampler(name), PROBLEM, seed, (), options.get(name, {}))
-            run = Search(plan, SearchLog(folder / f"{name}_{seed}.jsonl"), Budget(evaluations=10_000, accepted=1))
+            run = Search(plan, SearchLog(folder / f"{name}_{seed}.jsonl"), Budget(evaluations=limit, accepted=1))
             while not run.over:
                 for point in run.pending or run.suggest(1):
-                    found, cpu = evaluate(point.values, EARLY)
+                    found, cpu = attempt(point.values)
                     run.ingest([Result(point.number, found, cpu)])
-            best = min(values.max() for values in run.objectives.values())
+            best = np.nanmin([values.max() for values in run.objectives.values()])
             n, hours = run.spent.evaluations, run.spent.cpu_hours
+            needed.append(n if run.accepted else np.inf)
             print(f"{name}, seed {seed}: {n} evaluations, {hours * 60:.1f} CPU min, best {best:.2f}: {run.over}", flush=True)
+        print(
+            f"{name}: {np.isfinite(needed).sum()} of {len(needed)} seeds accepted, median {np.median(needed):.0f} evaluations",
+            flush=True,
+        )
 
 
 def walk(n: int) -> None:
@@ -117,7 +133,9 @@ def main() -> None:
     evaluate({}, ())
     what, *rest = sys.argv[1:] or ["evaluation"]
     if what == "search":
-        search(Path(rest[0]), rest[1:])
+        folder, *names = rest
+        limit = int(names.pop(0)) if names and names[0].isdigit() else 10_000
+        search(Path(folder), limit, names)
     else:
         {"evaluation": evaluation, "walk": walk}[what](int(rest[0]) if rest else {"evaluation": 20, "walk": 200}[what])
 
