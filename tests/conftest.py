@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +64,23 @@ def command():
         line = [sys.executable, "-m", "hpcsim", *map(str, arguments)]
         environment = {**os.environ, "COLUMNS": "200"}
         return subprocess.run(line, capture_output=True, text=True, timeout=timeout, env=environment, **more)
+
+    return run
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a command in this process, which costs no start; returns what it printed."""
+    from hpcsim.cli import main  # noqa: F401  makes all commands known
+    from hpcsim.cli.options import app
+    from hpcsim.cli.terminal import console
+
+    def run(*arguments: object, width: int = 200) -> str:
+        monkeypatch.setattr(console, "width", width)
+        monkeypatch.setattr(console, "quiet", False)
+        capsys.readouterr()
+        app(list(map(str, arguments)), standalone_mode=False)
+        return capsys.readouterr().out
 
     return run
 

@@ -32,12 +32,12 @@ def test_every_kind_is_listed_with_a_description():
         find_entries("inference.np")
 
 
-def test_show_is_readable_at_80_columns(command):
-    lines = narrow("show", "nest.hagen_lif").splitlines()
+def test_show_is_readable_at_80_columns(typed):
+    lines = typed("show", "nest.hagen_lif", width=80).splitlines()
     assert max(map(len, lines)) <= 80
     at = next(i for i, line in enumerate(lines) if line.strip() == "C_m_E = 289.1 pF  (>= 0.001)")
     assert lines[at + 1].strip() == "membrane capacitance of population E"
-    [shown] = json.loads(command("show", "nest.hagen_lif", "--json").stdout)
+    [shown] = json.loads(typed("show", "nest.hagen_lif", "--json"))
     [parameter] = [one for one in shown["parameters"] if one["name"] == "C_m_E"]
     assert (parameter["default"], parameter["unit"], parameter["bounds"]) == (289.1, "pF", [0.001, None])
 
@@ -48,21 +48,21 @@ def test_version_and_completion():
     assert completed.split() == ["quickstart"]
 
 
-def test_plan_and_status_for_scripts(tmp_path, command, monkeypatch):
+def test_plan_and_status_for_scripts(tmp_path, typed, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = '[study]\nname = "toy"\nmodel = "toys:single"\n[space]\nx = { linspace = [1, 10, 10] }\n[fixed]\nguilty = 2\n'
     method = '[[inference]]\nuse = "inference.regression"\nof = ["square"]\nsplits = 3\n'
     (tmp_path / "toy.toml").write_text(f'{study}[outputs]\nkeep = ["square"]\n{method}')
-    plan = json.loads(command("plan", "toy.toml", "--json").stdout)
+    plan = json.loads(typed("plan", "toy.toml", "--json"))
     assert (
         plan["points"] == {"total": 10, "finished": 0, "left": 10} and plan["bytes"]["point"] == 8 and plan["bytes"]["free"] > 0
     )
     assert plan["inference"][0]["splits"] == 3
-    words = " ".join(narrow("plan", "toy.toml").split())
+    words = " ".join(typed("plan", "toy.toml", width=80).split())
     assert "the disk has" in words and "infers inference.regression: of square, splits 3" in words
-    quiet = command("-q", "run", "toy.toml", "--on", "inline", "--no-infer")
-    assert quiet.returncode == 0 and "%" not in quiet.stdout and "points" not in quiet.stdout
-    status = json.loads(command("status", "toy.toml", "--json").stdout)
+    quiet = typed("-q", "run", "toy.toml", "--on", "inline", "--no-infer")
+    assert "%" not in quiet and "points" not in quiet
+    status = json.loads(typed("status", "toy.toml", "--json"))
     assert status["points"]["finished"] == 10 and status["failed"] == 1
     assert status["failures"][0]["reason"] == "ValueError: this point cannot be simulated"
 

@@ -45,11 +45,11 @@ def test_a_new_model_keeps_the_contract_and_runs(kind, tmp_path, monkeypatch):
         sys.modules.pop(module, None)
 
 
-def test_no_file_is_overwritten(tmp_path, command, monkeypatch):
+def test_no_file_is_overwritten(tmp_path, typed, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("test_mine.py").write_text("precious")
-    done = command("new", "model", "numpy", "mine")
-    assert done.returncode == 1 and "test_mine.py: there already, and never overwritten" in done.stderr
+    with pytest.raises(HpcsimError, match=r"test_mine.py: there already, and never overwritten"):
+        typed("new", "model", "numpy", "mine")
     assert {path.name for path in tmp_path.iterdir()} == {"test_mine.py"}
     Path("hagen_lif.toml").symlink_to(tmp_path / "nowhere")
     with pytest.raises(HpcsimError, match=r"hagen_lif.toml: there already"):

@@ -41,17 +41,17 @@ def _id(study, index):
     return study.design.ids(index, index + 1)[0].decode()
 
 
-def test_a_failed_point_with_its_log_and_a_sound_one_simulated_again(toy, command):
-    shown = command("point", "toy.toml", _id(toy, 1)[:6]).stdout
+def test_a_failed_point_with_its_log_and_a_sound_one_simulated_again(toy, typed, capsys):
+    shown = typed("point", "toy.toml", _id(toy, 1)[:6])
     assert "failed in attempt 1" in shown and "error: ValueError: this point cannot be simulated" in shown
     assert 'raise ValueError("this point cannot be simulated")' in shown and "guilty     2      mV    fixed" in shown
 
     # as a debugger and a reader want it: the model's own traceback
-    failed = command("point", "toy.toml", _id(toy, 1)[:6], "--again")
-    assert failed.returncode == 1 and failed.stderr.strip().endswith("ValueError: this point cannot be simulated")
+    with pytest.raises(SystemExit, match="1"):
+        typed("point", "toy.toml", _id(toy, 1)[:6], "--again")
+    assert capsys.readouterr().err.strip().endswith("ValueError: this point cannot be simulated")
 
-    done = command("point", "runs/toy", _id(toy, 3)[:6], "--again", "--json")
-    point = json.loads(done.stdout)
+    point = json.loads(typed("point", "runs/toy", _id(toy, 3)[:6], "--again", "--json"))
     assert (point["id"], point["index"], point["status"]) == (_id(toy, 3), 3, "ok")
     assert point["parameters"]["x"] == {"value": 5.0, "unit": "mV"}
     assert point["outputs"]["square"] == {"value": 25.0, "unit": "mV**2"} and len(point["outputs"]["spikes"]["value"]) == 5

@@ -31,7 +31,7 @@ def runs(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_settings_points_and_outputs(runs, command, monkeypatch):
+def test_settings_points_and_outputs(runs, typed, monkeypatch):
     # sums go on from block to block
     monkeypatch.setattr("hpcsim.workflow.comparison.outputs._TOGETHER", 1)
     found = hpcsim.compare("runs/a", "runs/b")
@@ -55,7 +55,7 @@ def test_settings_points_and_outputs(runs, command, monkeypatch):
         and "4 in common by the same id; 3 ok in both" in text
         and max(map(len, text.split("\n"))) < 90
     )
-    again = json.loads(command("compare", "runs/a", "runs/b/results.h5", "--json").stdout)
+    again = json.loads(typed("compare", "runs/a", "runs/b/results.h5", "--json"))
     assert again["points"][0]["outputs"][0]["equal"] == 3 and again["names"] == ["runs/a", "runs/b/results.h5"]
 
 
