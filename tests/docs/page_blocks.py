@@ -68,7 +68,7 @@ class Page:
         assert languages <= LANGUAGES, f"{self.name}: {languages - LANGUAGES} is no language that this test knows"
         missing = [old for old in self.replaced if old not in text]
         assert not missing, f"{self.name} has no {missing} any more"
-        self._write_files(text)
+        self.write_files(text)
         if self.before:
             self.before()
         runners: dict[str, Callable[[Example], bool]] = {"python": self._python, "sh": _shell, "toml": _toml}
@@ -96,7 +96,7 @@ class Page:
             source = source.replace(old, new)
         return source
 
-    def _write_files(self, text: str) -> None:
+    def write_files(self, text: str) -> None:
         """Blocks that are files: the sentence before, or the first line, says the name."""
         for before, language, source in re.findall(
             r"([^\n]*)\n*^```(python|csv|json)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL

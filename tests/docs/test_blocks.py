@@ -50,7 +50,10 @@ def files_of_a_cell() -> None:
 
 def an_own_study() -> None:
     """The model, the study and the results of the page before."""
-    Page("docs/start/own_study.md").evaluate()
+    text = (ROOT / "docs/start/own_study.md").read_text()
+    Page("docs/start/own_study.md").write_files(text)
+    Path("decay.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    hpcsim.Study.load("decay.toml").run("inline").close()
 
 
 PAGES = {
