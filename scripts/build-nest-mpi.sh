@@ -4,6 +4,7 @@
 #     scripts/build-nest-mpi.sh            builds once, and prints the path of the wheel
 #     scripts/build-nest-mpi.sh --install  also installs it, with mpich and mpi4py, into the active environment
 #
+# All models of NEST are in it, or those alone that HPCSIM_NEST_MODELS names, as in "iaf_psc_exp;poisson_generator;...": half the time.
 # The wheel is kept in HPCSIM_CACHE (else ~/.cache/hpcsim) under the versions that made it; the first build takes about ten minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,7 +14,9 @@ python=${PYTHON:-python3}
 pin() { grep -i -m1 "^$1==" constraints.txt | cut -d ' ' -f 1; }
 machine=$("$python" -c 'import sys, sysconfig; print(f"cp{sys.version_info[0]}{sys.version_info[1]}-{sysconfig.get_platform()}")')
 cache=${HPCSIM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hpcsim}
-folder="$cache/nest-mpi/$(pin nest-simulator)-$(pin mpich)-$(pin numpy)-$machine"
+models=${HPCSIM_NEST_MODELS:-}
+some=${models:+-$(printf '%s' "$models" | cksum | cut -d ' ' -f 1)}
+folder="$cache/nest-mpi/$(pin nest-simulator)-$(pin mpich)-$(pin numpy)-$machine$some"
 mkdir -p "$folder"
 say() { echo "$*" >&2; }
 wheel() { find "$folder" -maxdepth 1 -name 'nest_simulator-*.whl' -print -quit; }
@@ -46,9 +49,11 @@ build() {
     # an environment of its own: CMake must find this mpich, and no other MPI of the machine
     "$python" -m venv "$work/venv"
     "$work/venv/bin/pip" install -q -c constraints.txt mpich mpi4py
-    PATH="$work/venv/bin:$PATH" VIRTUAL_ENV="$work/venv" "$work/venv/bin/pip" wheel -q --no-deps \
+    # pip keeps what it has built by the version alone, and would give a build with other options
+    PATH="$work/venv/bin:$PATH" VIRTUAL_ENV="$work/venv" "$work/venv/bin/pip" wheel -q --no-deps --no-cache-dir \
         --no-binary nest-simulator --wheel-dir "$work" -c constraints.txt nest-simulator \
-        --config-settings=cmake.define.with-mpi=ON --config-settings=cmake.define.with-optimize=-O3 >&2
+        --config-settings=cmake.define.with-mpi=ON --config-settings=cmake.define.with-optimize=-O3 \
+        ${models:+"--config-settings=cmake.define.with-models=$models"} >&2
     relocate "$work" "$work"/nest_simulator-*.whl
     # whole or not at all
     mv "$work"/relocated/nest_simulator-*.whl "$folder/"

@@ -48,7 +48,7 @@ def run(
     from hpcsim.scheduler.state.outcome import check_success
     from hpcsim.scheduler.sweep import sweep
     from hpcsim.workflow.analysis import check_inference
-    from hpcsim.workflow.reporting import report_words
+    from hpcsim.workflow.reporting import is_short, report_words
     from hpcsim.workflow.study import Study
 
     if dry_run and on == "slurm":
@@ -76,7 +76,7 @@ def run(
             raise
         if fresh and checked.methods:
             print_findings(checked.infer(place, target, **again), place)
-        elif fresh:
+        elif fresh and (before.left or not is_short(place)):
             typer.echo(report_words(checked, place))
 
 

@@ -16,7 +16,12 @@ from hpcsim.space.points import Points
 
 
 def check_model(
-    model: Model, values: Mapping[str, Any] | None = None, *, points: int = 3, inputs: Mapping[str, Any] | None = None
+    model: Model,
+    values: Mapping[str, Any] | None = None,
+    *,
+    points: int = 3,
+    inputs: Mapping[str, Any] | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Batch]:
     """Simulate a few points and check every promise of a model.
 
@@ -33,6 +38,8 @@ def check_model(
         How many points (replicates of the same values); at least 2.
     inputs : mapping of str to Table, optional
         Results of the studies that the model's parameters name, by the name of the study.
+    cache : Path, optional
+        A folder for what the model compiles, which other tests may share; one that is gone afterwards without it.
 
     Returns
     -------
@@ -61,8 +68,8 @@ def check_model(
     space = Space.from_tables(model.parameters, {}, dict(values or {}))
     design = Design(space, replicates=max(2, points), model=model.name)
     batch = design.block(0, len(design))
-    with tempfile.TemporaryDirectory(prefix="hpcsim-check-") as cache:
-        context = Context(cache=Path(cache), inputs=inputs or {}, layout=model.layout(batch[0].values))
+    with tempfile.TemporaryDirectory(prefix="hpcsim-check-") as passing:
+        context = Context(cache=cache or Path(passing), inputs=inputs or {}, layout=model.layout(batch[0].values))
         if model.prepare:
             model.prepare(context)
         first = _simulate(model, batch, context)

@@ -8,6 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hpcsim.collector.format.table import Table
 from hpcsim.collector.results import Results
 from hpcsim.collector.shard import shard_files
 from hpcsim.errors import HpcsimError, ResultsError
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 _LOOKED_FOR = 1_000_000
 #: Points of a group of failures that are named.
 _NAMED = 3
+#: Seconds of simulation and number of points below which drawing would take as long as the sweep.
+_SHORT, _FEW = 10.0, 1000
 
 
 def report(study: Study, directory: StudyDirectory, findings: Sequence[Finding] | None = None, path: Path | None = None) -> Path:
@@ -70,11 +75,22 @@ def report(study: Study, directory: StudyDirectory, findings: Sequence[Finding] 
 
 
 def report_words(study: Study, directory: StudyDirectory) -> str:
-    """Write the report, and say where it is, or why there is none: what was simulated stands in any case."""
+    """Write the report, and say where it is, or why there is none: what was simulated stands in any case.
+
+    After a sweep that took less time than its figures would, it says how to get one.
+    """
     try:
+        if is_short(directory):
+            return f"no report of a sweep this short: `hpcsim report {directory.path}` draws one"
         return f"report: {report(study, directory)}"
     except (HpcsimError, OSError) as error:
         return f"no report: {error}; `hpcsim report {directory.path}` tries again"
+
+
+def is_short(directory: StudyDirectory) -> bool:
+    """Whether a sweep took less time than the figures of its report would."""
+    with Table(directory.results) as table:
+        return len(table) <= _FEW and float(np.nansum(table.array("wall_time"))) < _SHORT
 
 
 def _not_collected(directory: StudyDirectory, results: Results | None) -> list[str]:

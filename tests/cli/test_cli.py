@@ -63,8 +63,7 @@ def test_run_status_collect_and_run_again(toy, command, tmp_path):
     done = command("run", toy)
     assert done.returncode == 0, done.stderr
     assert "10 points (10 ok)" in done.stdout
-    # a study without inference has a report, too
-    assert "report: runs/toy/report.html" in done.stdout and "points of the design" in Path("runs/toy/report.html").read_text()
+    assert "no report of a sweep this short: `hpcsim report runs/toy` draws one" in done.stdout
     with Table(tmp_path / "runs" / "toy" / "results.h5") as table:
         assert sorted(table.array("square")) == [x**2 for x in range(10)]
     assert "10 of 10 points finished, 0 to run" in command("status", toy).stdout
@@ -74,6 +73,8 @@ def test_run_status_collect_and_run_again(toy, command, tmp_path):
     again = command("run", toy)
     assert again.returncode == 0
     assert "dashboard" not in again.stdout and "report" not in again.stdout
+    assert "report: runs/toy/report.html" in command("report", "runs/toy").stdout
+    assert "points of the design" in Path("runs/toy/report.html").read_text()
     assert "report: own.html" in command("report", toy, "--out", "own.html").stdout and Path("own/figures/coverage.csv").exists()
 
 

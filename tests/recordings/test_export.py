@@ -101,7 +101,7 @@ def test_chosen_points(results, tmp_path):
         (("csv", None, "y > 1"), 'where: there is no number "y"'),
         (("csv", None, "x + 1"), "where: .*is a number, expected a comparison"),
         (("csv", None, "x > 7"), "no point that succeeded meets x > 7"),
-        (("csv", None, "", ["zz"]), '0 points have an id that begins with "zz"'),
+        (("csv", None, "", ["zz"]), 'no point has an id that begins with "zz"'),
     ],
 )
 def test_what_cannot_be_exported(results, arguments, words):

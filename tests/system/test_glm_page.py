@@ -14,8 +14,6 @@ import hpcsim
 from hpcsim.data.public import fetch
 from hpcsim.errors import StorageError
 
-needed("nemos")
-needed("pynapple")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::RuntimeWarning"),
@@ -27,6 +25,9 @@ MODELS = ("instantaneous", "current", "history")
 
 @pytest.fixture(scope="module")
 def script():
+    # the extra glm: the README's environment has none
+    needed("nemos")
+    needed("pynapple")
     spec = importlib.util.spec_from_file_location("glm_page", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

@@ -137,7 +137,7 @@ def test_time_step_and_duration_are_free():
 
 
 def test_it_keeps_the_contract():
-    given = check_model(cortical_hh, SHORT)
+    given = check_model(cortical_hh, SHORT, cache=cache_directory())
     assert given["v"].shape == (3, 1000)
     assert not np.array_equal(given["v"][0], given["v"][1])
 

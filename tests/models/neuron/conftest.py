@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,5 +10,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def neuron_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for compiled mechanisms and cell templates."""
-    return tmp_path_factory.mktemp("Zürich labör's cache")
+    """A directory for compiled mechanisms and cell templates, which the processes of one run of tests share."""
+    here = tmp_path_factory.getbasetemp()
+    folder = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / "Zürich labör's cache"
+    folder.mkdir(exist_ok=True)
+    return folder

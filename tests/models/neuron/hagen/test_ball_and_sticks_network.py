@@ -52,9 +52,9 @@ def outputs(neuron_cache: Path) -> dict[str, np.ndarray]:
     return simulate(neuron_cache)
 
 
-def test_it_keeps_the_contract():
+def test_it_keeps_the_contract(neuron_cache: Path):
     """Shapes, repetition, order and batches."""
-    given = check_model(ball_and_sticks_network, TINY, points=2)
+    given = check_model(ball_and_sticks_network, TINY, points=2, cache=neuron_cache)
     assert (given["rate"] > 0).any()
     assert not np.array_equal(given["population_dipole"][0], given["population_dipole"][1])
 

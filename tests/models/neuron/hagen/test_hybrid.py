@@ -72,10 +72,10 @@ def outputs(network: Table, neuron_cache: Path) -> dict[str, Any]:
     return simulate(network, neuron_cache)
 
 
-def test_it_keeps_the_contract(network: Table):
+def test_it_keeps_the_contract(network: Table, neuron_cache: Path):
     """Shapes, repetition, order and batches."""
     short = {"tstop": 60.0, "transient": 0.0, "replay": "single", "t_E": 10.0, "t_I": 30.0, "network": "study:net"}
-    given = check_model(hybrid, {**NETWORK, **short}, points=2, inputs={"net": network})
+    given = check_model(hybrid, {**NETWORK, **short}, points=2, inputs={"net": network}, cache=neuron_cache)
     assert np.abs(given["population_dipole"]).max() > 100
 
 
