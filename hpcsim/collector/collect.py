@@ -333,10 +333,14 @@ def _kernel_lock(lock: Path, wait: float) -> Iterator[None]:
 
 
 def _tidy(directory: Path) -> None:
-    """Remove what killed processes left half-written."""
-    for folder, pattern in ((directory, ".results.*.tmp"), (directory / SHARDS, ".*.tmp")):
+    """Remove what killed processes left half-written: collectors at once, since only one is alive; others when they are stale."""
+    for folder, pattern, age in (
+        (directory, ".results.*.tmp", 0.0),
+        (directory, ".*.tmp", _STALE),
+        (directory / SHARDS, ".*.tmp", _STALE),
+    ):
         for path in folder.glob(pattern):
-            if time.time() - modified(path) > _STALE:
+            if not age or time.time() - modified(path) > age:
                 path.unlink(missing_ok=True)
 
 

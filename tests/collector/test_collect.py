@@ -180,13 +180,17 @@ def test_one_collector_at_a_time(tmp_path: Path) -> None:
 
 def test_stale_files_are_removed_and_young_ones_stay(tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
-    old, young = tmp_path / ".results.a.tmp", tmp_path / "shards" / ".task-0.b.tmp"
-    for path in (old, young):
+    stale = [tmp_path / ".study.toml.a.tmp", tmp_path / "shards" / ".task-0.a.tmp"]
+    young = [tmp_path / ".study.toml.b.tmp", tmp_path / "shards" / ".task-0.b.tmp"]
+    # there is one collector at a time, so that of another one is left by a dead one
+    results = tmp_path / ".results.c.tmp"
+    for path in (*stale, *young, results):
         path.touch()
-    os.utime(old, (time.time() - 7200,) * 2)
+    for path in stale:
+        os.utime(path, (time.time() - 7200,) * 2)
     collect(tmp_path)
-    assert not old.exists()
-    assert young.exists()
+    assert [path for path in (*stale, results) if path.exists()] == []
+    assert all(path.exists() for path in young)
 
 
 def test_results_that_are_open_elsewhere_do_not_hinder(tmp_path: Path) -> None:

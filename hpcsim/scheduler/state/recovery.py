@@ -166,7 +166,7 @@ def _lengthened(path: Path) -> Iterator[Path]:
     if not size < length <= size * _MOST_CUT:
         yield path
         return
-    whole = path.with_name(f".results.{os.getpid()}.tmp")
+    whole = path.with_name(f".recovered.{os.getpid()}.tmp")
     try:
         copy(path, whole)
         os.truncate(whole, length)
