@@ -35,6 +35,7 @@ html_title = "hpcsim"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
 html_theme_options = {
     "show_prev_next": True,
     "show_nav_level": 1,

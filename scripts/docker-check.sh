@@ -14,7 +14,7 @@ docker() { if [ -x /usr/bin/docker ]; then /usr/bin/docker "$@"; else command do
 say() { printf -- '-- %s (%s s)\n' "$1" "$SECONDS"; }
 
 key=$(find "${copied[@]}" scripts/build-nest-mpi.sh scripts/debian-install.sh scripts/docker-check.sh -type f ! -name '*.pyc' -print0 | sort -z |
-    xargs -0 sha256sum | sha256sum | cut -c -16)
+    xargs -0 sha256sum | { cat; echo "${HPCSIM_NEST_MODELS:-}"; } | sha256sum | cut -c -16)
 passed="$cache/docker-passed"
 if [ "${1:-}" != --force ] && [ "$(cat "$passed" 2>/dev/null)" = "$key" ]; then
     echo "the image of these files has passed already"

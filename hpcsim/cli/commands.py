@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +105,7 @@ def plan(
         from hpcsim.scheduler.sweep_lock import one_sweep
 
         with one_sweep(place, "hpcsim plan --prepare"):
-            make_ready(checked, place, listener=Listener(notify=typer.echo))
+            make_ready(checked, place, listener=Listener(notify=partial(typer.echo, err=as_json)))
     if as_json:
         from hpcsim.cli.planned import plan_mapping
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpcsim.errors import HpcsimError, StorageError, StudyError, nearest
+from hpcsim.study_reference import STUDY_NAME
 
 if TYPE_CHECKING:
     from hpcsim.models.model import Model
@@ -50,6 +53,10 @@ def new_model(kind: str, name: str, folder: Path) -> list[Path]:
         raise HpcsimError(f'there is no kind "{kind}" of models; {nearest(kind, KINDS)}')
     if not name.isidentifier() or keyword.iskeyword(name):
         raise HpcsimError(f'found the name "{name}"; expected that of a Python module: letters, digits and "_", such as my_model')
+    if not re.match(STUDY_NAME, name):
+        raise HpcsimError(f'found the name "{name}"; expected plain letters, digits and "_", such as my_model')
+    if name in _bound(f"{kind}.py.in") | _bound("test.py.in"):
+        raise HpcsimError(f'the skeleton has something else that is called "{name}"; take another name')
     # not where a file of that name is in the way, which is said below
     if find_spec(name) is not None and not (folder / f"{name}.py").exists():
         raise HpcsimError(f'"{name}" is the name of an installed package, which such a file would hide; take another')
@@ -87,6 +94,10 @@ def new_study(reference: str, out: Path | None) -> Path:
 
     model = get_model(reference, installed=False)
     out = out or Path(f"{model.name.rpartition('.')[2]}.toml")
+    if not re.match(STUDY_NAME, out.stem):
+        raise HpcsimError(
+            f'"{out.stem}" cannot be the name of a study; expected letters, digits, "_", "." and "-", such as first.toml'
+        )
     _refuse([out])
     return _write(out, study_text(model, reference, out.parent, out.stem))
 
@@ -109,6 +120,19 @@ def study_text(model: Model, reference: str, folder: Path, name: str = "") -> st
         if (values := _proposed(parameter)) and _sound(model, reference, folder, parameter.name, values):
             return "\n".join(_lines(model, reference, name, parameter, values)) + "\n"
     return "\n".join(_lines(model, reference, name, None, [])) + "\n"
+
+
+def _bound(skeleton: str) -> set[str]:
+    """Names that a skeleton uses for something else than the model."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(_skeleton(skeleton, "__model__"))):
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+    return found
 
 
 def _proposed(parameter: Parameter) -> list[float]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +122,7 @@ def _run(name: str, words: list[str], folder: Path, context: Context) -> tuple[P
                 context.progress(0.0)
     finally:
         if process.poll() is None:
-            process.kill()
-            process.wait()
+            _end_all(process)
         for path, stream in ((said, sys.stdout), (complained, sys.stderr)):
             print(_end(path), end="", file=stream, flush=True)
     text = _end(complained)
@@ -131,6 +131,21 @@ def _run(name: str, words: list[str], folder: Path, context: Context) -> tuple[P
         cause = subprocess.CalledProcessError(code, words, output=_end(said), stderr=text)
         raise SimulationError(f"{name} {how}") from cause
     return said, text
+
+
+def _end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it has started: a script's simulator would go on alone."""
+    import psutil
+
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        below = []
+    process.kill()
+    process.wait()
+    for child in below:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def _startable(words: list[str], scratch: Path) -> list[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from string import Template
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -82,7 +85,7 @@ def read_output(path: Path, written: Iterable[str] = ()) -> dict[str, np.ndarray
                 return dict(arrays)
         if path.suffix in (".h5", ".hdf5"):
             return _datasets(path)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise SimulationError(f"{path.name} cannot be read: {shown(error)}") from error
     return _columns(path)
 
@@ -102,7 +105,7 @@ def _datasets(path: Path) -> dict[str, np.ndarray]:
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:
-    """Columns of text, each as long as it has numbers."""
+    """Columns of text, each as long as to its last number; what is blank before is NaN."""
     if path.stat().st_size > _LARGEST:
         raise SimulationError(f"{path.name} has {path.stat().st_size:,} bytes; expected at most {_LARGEST:,}; write .npy or .h5")
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -113,16 +116,17 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
     named = not all(map(_is_number, first))
     names = [name.strip() for name in first] if named else [str(i) for i in range(len(first))]
     columns: list[list[float]] = [[] for _ in names]
+    lengths = [0] * len(names)
     for number, row in lines[1:] if named else lines:
         if len(row) > len(names):
             raise SimulationError(f"{path.name}, line {number}: {len(row)} values; expected {len(names)} ({', '.join(names)})")
-        for name, column, cell in zip(names, columns, row, strict=False):
+        for i, (name, column, cell) in enumerate(zip_longest(names, columns, row, fillvalue="")):
+            if not _is_number(cell):
+                raise SimulationError(f'{path.name}, line {number}: "{shown(cell)}" in the column {name} is no number')
+            column.append(float(cell) if cell.strip() else math.nan)
             # columns may end before others do
-            if cell.strip():
-                if not _is_number(cell):
-                    raise SimulationError(f'{path.name}, line {number}: "{shown(cell)}" in the column {name} is no number')
-                column.append(float(cell))
-    return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
+            lengths[i] = len(column) if cell.strip() else lengths[i]
+    return {name: np.array(column[:length]) for name, column, length in zip(names, columns, lengths, strict=True)}
 
 
 def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcsim.errors import HpcsimError, ResultsError
+from hpcsim.errors import ResultsError
 from hpcsim.files import write_text
 from hpcsim.plotting import save
 from hpcsim.report.contents import Picture, Words
@@ -24,8 +24,8 @@ _NUMBERS = 100_000
 #: Inches above which panels would be too small to read on a narrow screen.
 _WIDE = 7.0
 _SUFFIXES = (".png", ".pdf", ".csv")
-#: What a figure of damaged results may end with, beside the errors of hpcsim.
-BROKEN = (HpcsimError, OSError, KeyError, RuntimeError)
+#: Names of the figures that a page has made, so that those of an earlier one can go, and nothing else.
+_MADE = ".figures"
 
 
 class Gallery:
@@ -55,9 +55,12 @@ class Gallery:
         """
         try:
             drawn = draw()
-        except BROKEN as error:
+            return self._kept(name, caption, drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True))
+        # numbers that nobody has foreseen break any library that draws; the rest of the page stands
+        except Exception as error:
             return Words(f"No figure of the {name.replace('_', ' ')}: {error}", "soft")
-        figure: Any = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
+
+    def _kept(self, name: str, caption: str, figure: Any) -> Picture:
         png, pdf, csv = (self.folder / f"{name}{suffix}" for suffix in _SUFFIXES)
         save(figure, png)
         # the places of all panels are known by now, and take long to find
@@ -70,10 +73,13 @@ class Gallery:
         return Picture(name.replace("_", " "), caption, embedded(png), links, wide=figure.get_figwidth() > _WIDE)
 
     def tidy(self) -> None:
-        """Remove the figures of an earlier page that this one does not have."""
-        for path in sorted(self.folder.glob("*")) if self.folder.is_dir() else ():
-            if path.suffix in _SUFFIXES and path.name not in self._made:
-                path.unlink(missing_ok=True)
+        """Remove the figures of an earlier page that this one does not have; other files of the folder stay."""
+        made = self.folder / _MADE
+        for name in made.read_text().splitlines() if made.exists() else ():
+            if Path(name).name == name and Path(name).suffix in _SUFFIXES and name not in self._made:
+                (self.folder / name).unlink(missing_ok=True)
+        if self.folder.is_dir():
+            write_text(made, "\n".join(sorted(self._made)))
 
 
 def embedded(file: Path) -> str:
@@ -144,7 +150,7 @@ def _write_numbers(figure: Figure, path: Path) -> int:
 
     parts = list(numbers(figure))
     total = sum(len(part[2]) for part in parts)
-    step = -(-total // _NUMBERS)
+    step = max(1, -(-total // _NUMBERS))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["panel", "series", "x", "y", "value"])

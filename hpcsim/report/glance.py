@@ -45,7 +45,7 @@ def glance_section(few: Results, whole: int, gallery: Gallery) -> Section:
     sample = "" if len(few) == whole else f" Of {whole:,} points, a sample of {len(few):,} is drawn."
     kinds = {name: layout.drawn_as(name) for name in layout.outputs}
     table, hidden = _columns(few, [name for name, kind in kinds.items() if kind == "feature"])
-    blocks: list[Block] = list(_features(few, table, sample, gallery))
+    blocks: list[Block] = list(_features(few, whole, table, sample, gallery))
     signals = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("trace", "spectrum", "spikes")}
     for name in signals["trace"][:_EACH]:
         caption = f"The output {name} over time, of {_TRACES} points at most, one of them in front."
@@ -77,12 +77,12 @@ def search_section(results: Results, gallery: Gallery) -> Section:
     return Section("The search", drawn)
 
 
-def _features(few: Results, table: DataFrame, sample: str, gallery: Gallery) -> Iterator[Block]:
+def _features(few: Results, whole: int, table: DataFrame, sample: str, gallery: Gallery) -> Iterator[Block]:
     """Features over what varies: maps of a grid of two parameters, or small multiples."""
     names = varying(few)
     if table.empty or not names:
         return
-    maps = list(_maps(few, table, names, gallery)) if len(names) == 2 and len(few) <= _CELLS else []
+    maps = list(_maps(few, table, names, gallery)) if len(names) == 2 and len(few) == whole <= _CELLS else []
     yield from maps
     if not maps and len(names) <= 2:
         caption = f"Each feature over {' and '.join(names)}.{sample}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hpcsim.collector.selection import sample
 from hpcsim.files import write_text
 from hpcsim.report.contents import Section, Words
-from hpcsim.report.figures import BROKEN, Gallery
+from hpcsim.report.figures import Gallery
 from hpcsim.report.findings import finding_sections
 from hpcsim.report.glance import glance_section, search_section
 from hpcsim.report.outcome import completion_section, cost_section, coverage_section
@@ -78,5 +78,5 @@ def _part(title: str, make: Callable[[], Section]) -> Section:
     """A section, or the sentence that says why there is none: the others are shown all the same."""
     try:
         return make()
-    except BROKEN as error:
+    except Exception as error:
         return Section(title, [Words(f"This part cannot be shown: {error}", "bad")])

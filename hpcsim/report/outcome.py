@@ -23,8 +23,10 @@ _REASONS = 20
 
 def completion_section(standing: Standing, results: Results | None) -> Section:
     """How many points are finished, how they ended, and why some failed."""
-    left = standing.total - standing.done
-    items = [("points of the design", f"{standing.total:,}"), ("finished", f"{standing.done:,}"), ("missing", f"{left:,}")]
+    left = 0 if standing.done is None else standing.total - standing.done
+    items = [("points of the design", f"{standing.total:,}")]
+    if standing.done is not None:
+        items += [("finished", f"{standing.done:,}"), ("missing", f"{left:,}")]
     if results is not None:
         items += [(f"rows that are {word}", f"{n:,}") for word, n in results.counts.items() if n or word == "ok"]
     blocks: list[Block] = [Pairs(items)]

@@ -22,8 +22,10 @@ class Standing:
 
     Parameters
     ----------
-    total, done : int
-        Points of the design, and those that are finished, whether they succeeded or not.
+    total : int
+        Points of the design.
+    done : int or None
+        Those that are finished, whether they succeeded or not; None where that cannot be said.
     failures : sequence of Failures
     missing : sequence of str
         Sentences about what is not there: files that cannot be read, inference that was not made.
@@ -34,7 +36,7 @@ class Standing:
     """
 
     total: int
-    done: int
+    done: int | None
     failures: Sequence[Failures] = field(default_factory=list)
     missing: Sequence[str] = field(default_factory=list)
     command: str = ""

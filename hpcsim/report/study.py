@@ -98,7 +98,7 @@ def again_section(study: Study, results: Results | None, standing: Standing) -> 
     versions: Mapping[str, Any] = results.versions if results is not None else {}
     blocks: list[Block] = [
         Words("Save the text below as study.toml; with the same versions, this command makes the same numbers, to the bit."),
-        Code(standing.command),
+        Code("hpcsim run study.toml"),
     ]
     matter = {**study.recipe["versions"]}
     known = {name.lower(): str(number) for name, number in versions.items()}

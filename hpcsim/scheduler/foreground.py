@@ -12,6 +12,7 @@ import numpy as np
 
 from hpcsim.collector.format.schema import Schema
 from hpcsim.collector.shard import ShardWriter
+from hpcsim.errors import HpcsimError
 from hpcsim.models.model import Context
 from hpcsim.models.simulation import simulate
 from hpcsim.outputs import Batch
@@ -63,7 +64,11 @@ def simulate_again(study: Study, directory: StudyDirectory, point: FoundPoint, o
     ------
     StorageError
         If the file cannot be written.
+    HpcsimError
+        If a point of the study takes several MPI ranks.
     """
+    if (ranks := study.file.resources.ranks) > 1:
+        raise HpcsimError(f"a point of this study takes {ranks} MPI ranks, and this command starts one; `hpcsim run` starts them")
     context = Context(
         threads=study.file.resources.threads,
         cache=cache_directory(),

@@ -102,7 +102,8 @@ def _not_collected(directory: StudyDirectory, results: Results | None) -> list[s
 
 
 def _standing(study: Study, directory: StudyDirectory, missing: list[str]) -> Standing:
-    total, done = len(study.design), 0
+    total = len(study.design)
+    done: int | None = None
     groups: list[Failures] = []
     first = ""
     try:
@@ -116,9 +117,10 @@ def _standing(study: Study, directory: StudyDirectory, missing: list[str]) -> St
             points = ", ".join(map(str, group.failures[:_NAMED])) + (f" and {count - _NAMED:,} more" if count > _NAMED else "")
             groups.append(Failures(count, group.status, group.reason, points))
     except (HpcsimError, OSError, KeyError, RuntimeError) as error:
-        if not missing:
-            missing.append(f"How far it is cannot be said: {error}")
-    run, look = (shlex.join(["hpcsim", word, str(directory.path)]) for word in ("run", "point"))
+        missing.append(f"How far it is cannot be said: {error}")
+    # before the first run there is no directory to name
+    where = str(directory.path) if directory.study.exists() else "STUDY"
+    run, look = (shlex.join(["hpcsim", word, where]) for word in ("run", "point"))
     return Standing(total, done, groups, missing, run, f"{look} {first}" if first else "")
 
 

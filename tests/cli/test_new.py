@@ -64,6 +64,8 @@ def test_no_file_is_overwritten(tmp_path, typed, monkeypatch):
         ("nest", "my-model", 'found the name "my-model"; expected that of a Python module'),
         ("nest", "class", 'found the name "class"'),
         ("nest", "numpy", '"numpy" is the name of an installed package'),
+        ("numpy", "times", 'the skeleton has something else that is called "times"'),
+        ("numpy", "tauµ", 'found the name "tauµ"; expected plain letters'),
     ],
 )
 def test_names_that_cannot_be(kind, name, words, tmp_path):

@@ -94,6 +94,12 @@ def test_the_beginning_of_an_id_that_fits_none_or_several(toy, monkeypatch):
     with pytest.raises(ResultsError, match=f"the nearest is {id[:12]}"), hpcsim.open(place.path) as results:
         results.point(wrong)
     same = np.array([_id(toy, i).replace(_id(toy, i)[0], "a", 1) for i in range(2)], "S32")
+    held = _id(toy, 3)[:4]
+    # the first point of the design stands for one that is not simulated yet
+    every = np.array([held + "0" * 28, *(_id(toy, i) for i in (1, 2, 3))], "S32")
+    monkeypatch.setattr(toy.design, "ids", lambda start, stop: every[start:stop])
+    with pytest.raises(ResultsError, match=f'2 points have an id that begins with "{held}"'):
+        find_point(toy, place, held)
     monkeypatch.setattr(toy.design, "ids", lambda start, stop: same[start:stop])
     with pytest.raises(ResultsError, match="2 points have an id that begins with"):
         find_point(toy, place, "a")

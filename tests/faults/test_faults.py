@@ -1,6 +1,6 @@
 """Whatever happens to a sweep at a random moment: who runs it again has every point once, with the values of a quiet sweep.
 
-``pytest -m faults tests/faults --trials 20 --seed 7`` does it at length, and prints the table of docs/faults.md.
+``pytest -m faults tests/faults --trials 20 --seed 7`` does it at length, and prints a table.
 """
 
 from __future__ import annotations

@@ -50,6 +50,10 @@ def test_columns_of_text(tmp_path):
         path.write_text(text)
         columns = read_output(path)
         assert columns["t"].tolist() == [0, 1, 2] and np.array_equal(columns["v"], [1.5, np.nan], equal_nan=True)
+    # pandas leaves a cell blank where a number is missing: what comes after it stays in its line
+    path.write_text("t,v,w\n0,1,\n1,,\n2,3,\n3\n")
+    blank = read_output(path)
+    assert np.array_equal(blank["v"], [1, np.nan, 3], equal_nan=True) and len(blank["t"]) == 4 and not len(blank["w"])
     path.write_text("  1e3 2\n 3   4\n")
     assert {name: values.tolist() for name, values in read_output(path).items()} == {"0": [1000.0, 3.0], "1": [2.0, 4.0]}
     for text, words in (
@@ -116,6 +120,28 @@ def test_a_stop_ends_it(tmp_path):
     while Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_a_stop_ends_what_it_has_started_too(tmp_path):
+    def progress(fraction):
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip():
+            raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        run_program(POINT, Context(progress=progress), ["sh", "-c", f"sleep 600 & echo $! > {tmp_path}/pid; wait"])
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 60
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _alive(pid)
+
+
+def _alive(pid):
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 MODEL = """

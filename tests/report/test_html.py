@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_toys import SAMPLER, search
+from matplotlib.figure import Figure
 
 import hpcsim
 from hpcsim.errors import ResultsError
@@ -21,8 +22,9 @@ from hpcsim.report.contents import Picture, Words
 from hpcsim.report.figures import Gallery, numbers
 from hpcsim.report.findings import finding_sections
 from hpcsim.report.glance import search_section
+from hpcsim.report.outcome import completion_section
 from hpcsim.report.page import render
-from hpcsim.report.standing import Standing
+from hpcsim.report.standing import Failures, Standing
 from hpcsim.report.study import again_section, study_section
 from hpcsim.workflow.reporting import report
 
@@ -82,6 +84,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.run("inline", place).close()
     (place / "report" / "figures").mkdir(parents=True)
     (place / "report" / "figures" / "of_an_earlier_page.png").touch()
+    (place / "report" / "figures" / ".figures").write_text("of_an_earlier_page.png")
     assert study.report(place) == place / "report.html"
     return place
 
@@ -102,7 +105,7 @@ def test_the_report_of_a_study_without_inference_holds_all_and_asks_for_nothing(
     # the study, with which it can be made again
     toml = next(text for text in page.texts if "[study]" in text)
     assert tomllib.loads(toml) == tomllib.loads((folder / "study.toml").read_text())
-    assert page.says(f"hpcsim run {folder}") and page.says("numpy") and "details" in page.tags
+    assert page.says("hpcsim run study.toml") and page.says("numpy") and "details" in page.tags
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page.whole
     assert not re.search(r"https?://|@import|url\(", page.whole) and 'name="viewport"' in page.whole
 
@@ -111,7 +114,7 @@ def test_each_figure_is_a_picture_on_the_page_and_three_files_beside_it(folder: 
     page = Page(folder / "report.html")
     files = {path.name for path in (folder / "report" / "figures").iterdir()}
     names = ("wall_times", "coverage", "map_rate", "trace_v", "spectrum_v", "spikes_spikes")
-    assert files == {f"{name}.{form}" for name in names for form in ("png", "pdf", "csv")}
+    assert files - {".figures"} == {f"{name}.{form}" for name in names for form in ("png", "pdf", "csv")}
     linked = [link for link in page.links if not link.startswith("#")]
     assert linked == [f"report/figures/{name}.{form}" for name in names for form in ("png", "pdf", "csv")]
     assert len(page.images) == len(names)
@@ -161,11 +164,16 @@ def test_no_name_becomes_markup(figure: Path) -> None:
     table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=EVIL))
     finding = Finding(EVIL, EVIL, {EVIL: 1.0, "nested": {EVIL: 2.0}}, {EVIL: table}, {EVIL: figure}, [EVIL])
     study = toy(description=EVIL)
-    standing = Standing(12, 0, missing=[EVIL], command=EVIL)
-    sections = [study_section(study, None), *finding_sections([finding]), again_section(study, None, standing)]
+    standing = Standing(12, 0, [Failures(1, EVIL, EVIL, EVIL)], [EVIL], EVIL, EVIL)
+    sections = [
+        study_section(study, None),
+        completion_section(standing, None),
+        *finding_sections([finding]),
+        again_section(study, None, standing),
+    ]
     page = Page(render(EVIL, sections))
     assert "script" not in page.tags and "<script" not in page.whole
-    assert page.texts.count(EVIL) > 10
+    assert page.texts.count(EVIL) > 13
 
 
 def test_the_search_of_a_study_with_a_sampler(tmp_path: Path) -> None:
@@ -199,7 +207,27 @@ def test_numbers_of_all_that_is_drawn_and_the_reason_where_nothing_is(tmp_path: 
 
     gallery = Gallery(tmp_path / "page.html")
     assert gallery.draw("some_trace", "c.", fails) == Words("No figure of the some trace: no such output", "soft")
+    assert isinstance(gallery.draw("odd", "c.", lambda: 1 / 0), Words)
     assert not os.listdir(tmp_path)
+
+
+def test_a_figure_without_a_finite_number_and_the_files_of_an_earlier_page(tmp_path: Path) -> None:
+    def nothing() -> Figure:
+        figure, [ax] = canvas(1)
+        ax.pcolormesh([0, 2, 4], [0, 1], [[np.nan, np.nan]])
+        return figure
+
+    gallery = Gallery(tmp_path / "page.html")
+    assert isinstance(gallery.draw("nothing", "c.", nothing), Picture) and isinstance(
+        gallery.draw("more", "c.", nothing), Picture
+    )
+    gallery.tidy()
+    folder = tmp_path / "page" / "figures"
+    (folder / "mine.pdf").write_text("of the user")
+    again = Gallery(tmp_path / "page.html")
+    again.draw("nothing", "c.", nothing)
+    again.tidy()
+    assert {path.name for path in folder.iterdir()} == {".figures", "mine.pdf", "nothing.png", "nothing.pdf", "nothing.csv"}
 
 
 def test_a_finding_with_tables_figures_and_notes(figure: Path) -> None:

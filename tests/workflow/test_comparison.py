@@ -102,6 +102,16 @@ def test_posteriors(runs):
     assert "posteriors" in str(hpcsim.compare("runs/a", "runs/b"))
 
 
+def test_two_posteriors_of_one_method_are_compared_each_with_its_own(runs):
+    for name, places in (("a", ("0_npe", "1_npe", "2_npe")), ("b", ("0_npe", "3_npe"))):
+        for mean, place in enumerate(places):
+            folder = runs / "runs" / name / "inference" / place
+            folder.mkdir(parents=True)
+            pandas.DataFrame({"mean x": [float(mean)], "sd x": [0.5]}, index=["cell"]).to_csv(folder / "posterior.csv")
+    found = hpcsim.compare("runs/a", "runs/b").posteriors
+    assert [(each.mean, each.other_mean) for each in found] == [(0.0, 0.0), (1.0, 1.0)]
+
+
 def test_what_cannot_be_compared(runs):
     with pytest.raises(ResultsError, match="expected two or more"):
         hpcsim.compare("runs/a")

@@ -17,6 +17,9 @@ from hpcsim.errors import HpcsimError, ResultsError
 from hpcsim.space.parameter import Value
 from hpcsim.space.points import Points, column
 
+#: So many digits of an id belong to one point of any design that can be simulated, but for a chance of one in a thousand.
+_SURE = 10
+
 if TYPE_CHECKING:
     from hpcsim.study.directory import StudyDirectory
     from hpcsim.study.study import Study
@@ -82,7 +85,10 @@ def find_point(study: Study, directory: StudyDirectory, prefix: str) -> FoundPoi
     if not prefix:
         raise ResultsError(f"{directory.path}: the beginning of an id is empty; `hpcsim log` lists points that failed")
     held = _held(directory, prefix)
-    planned = _in_design(study, *next(iter(held.items()))) if len(held) == 1 else _search_design(study, prefix)
+    planned = _in_design(study, *next(iter(held.items()))) if len(held) == 1 else {}
+    # few digits may also be those of a point that is not simulated yet
+    if len(held) != 1 or len(prefix) < _SURE:
+        planned = {**_search_design(study, prefix), **planned}
     ids = list(dict.fromkeys([*held, *planned]))
     if len(ids) != 1:
         raise ResultsError(f"{directory.path}: {not_one(prefix, ids, '' if ids else _nearest(study, directory, prefix))}")

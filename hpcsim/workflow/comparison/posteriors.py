@@ -44,9 +44,14 @@ def compare_posteriors(name: str, first: Path, other_name: str, other: Path) -> 
 
     for folder in sorted(first.glob(f"inference/*/{_TABLE}")):
         method = folder.parent.name.partition("_")[2]
-        beside = next(iter(sorted(other.glob(f"inference/*_{method}/{_TABLE}"))), None)
-        if beside is None:
-            continue
+        beside = other / "inference" / folder.parent.name / _TABLE
+        if not beside.exists():
+            # at another place of the list: the same one of those of its name
+            mine, theirs = (_of_method(directory, method) for directory in (first, other))
+            place = mine.index(folder)
+            if place >= len(theirs):
+                continue
+            beside = theirs[place]
         one, two = (pandas.read_csv(path, index_col=0) for path in (folder, beside))
         known = one.index.intersection(two.index)
         for column in one.columns:
@@ -61,3 +66,9 @@ def compare_posteriors(name: str, first: Path, other_name: str, other: Path) -> 
             means, other_means, sds, other_sds = (float(np.nanmedian(values)) for values in (mean, other_mean, sd, other_sd))
             most = float(np.nanmax(shift)) if np.isfinite(shift).any() else float("nan")
             yield PosteriorDifference(name, other_name, method, parameter, len(known), means, other_means, sds, other_sds, most)
+
+
+def _of_method(directory: Path, method: str) -> list[Path]:
+    """Tables of a method in the order of the study's list."""
+    tables = directory.glob(f"inference/*_{method}/{_TABLE}")
+    return sorted(tables, key=lambda path: int(path.parent.name.partition("_")[0]))
