@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -192,7 +192,10 @@ def _foreign(sweep: FaultySweep, random: Random) -> Outcome:
         time.sleep(0.01)
     for name, content in kept:
         (sweep.directory / "shards" / name).write_bytes(content)
-    return sweep.until_success(driver)
+    outcome = sweep.until_success(driver)
+    # where they came after the last collection of the sweep
+    sweep.command("collect", "faulty.toml").wait(300)
+    return replace(sweep.outcome(), commands=outcome.commands)
 
 
 def _moved(sweep: FaultySweep, random: Random) -> Outcome:
