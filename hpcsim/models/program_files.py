@@ -6,7 +6,6 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import zip_longest
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -120,7 +119,8 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
     for number, row in lines[1:] if named else lines:
         if len(row) > len(names):
             raise SimulationError(f"{path.name}, line {number}: {len(row)} values; expected {len(names)} ({', '.join(names)})")
-        for i, (name, column, cell) in enumerate(zip_longest(names, columns, row, fillvalue="")):
+        cells = [*row, *[""] * (len(names) - len(row))]
+        for i, (name, column, cell) in enumerate(zip(names, columns, cells, strict=True)):
             if not _is_number(cell):
                 raise SimulationError(f'{path.name}, line {number}: "{shown(cell)}" in the column {name} is no number')
             column.append(float(cell) if cell.strip() else math.nan)
