@@ -57,7 +57,7 @@ def _finders() -> dict[str, _Finder]:
     from hpcsim.paths import shipped_studies
     from hpcsim.samplers import get_sampler, sampler_names
     from hpcsim.scheduler.executors import executor_names, get_executor
-    from hpcsim.scheduler.site.site import sites
+    from hpcsim.scheduler.site.files import sites
     from hpcsim.stages.registry import STAGES
 
     return {

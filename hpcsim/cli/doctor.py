@@ -95,7 +95,8 @@ def examine_site(target: Target, patience: float, notify: Callable[[str], None])
     """
     from hpcsim.errors import HpcsimError
     from hpcsim.scheduler.queue.commands import Slurm
-    from hpcsim.scheduler.site.site import load_site, resolve
+    from hpcsim.scheduler.site.files import load_site
+    from hpcsim.scheduler.site.site import resolve
     from hpcsim.scheduler.slurm.probe import describe, probe
     from hpcsim.study.file import ResourcesSection
 

@@ -28,7 +28,8 @@ from hpcsim.scheduler.pool.own import PRELOAD, own_dask
 from hpcsim.scheduler.queue.commands import Slurm
 from hpcsim.scheduler.queue.paths import SubmissionPaths
 from hpcsim.scheduler.queue.script import launch_options, worker_parts
-from hpcsim.scheduler.site.site import DaskSection, Overrides, Settings, load_site, resolve
+from hpcsim.scheduler.site.files import load_site
+from hpcsim.scheduler.site.site import DaskSection, Overrides, Settings, resolve
 from hpcsim.study.file import amount
 
 _LOOPBACK_HINT = "; workers on other machines need dask.interface in the site's file: they were told to look on their own"

@@ -17,7 +17,8 @@ from hpcsim.scheduler.prepare import prepare
 from hpcsim.scheduler.queue.commands import Slurm, pauses
 from hpcsim.scheduler.queue.job_state import State
 from hpcsim.scheduler.search.feed import check_retry
-from hpcsim.scheduler.site.site import Settings, load_site, resolve
+from hpcsim.scheduler.site.files import load_site
+from hpcsim.scheduler.site.site import Settings, resolve
 from hpcsim.scheduler.slurm import search
 from hpcsim.scheduler.slurm.dependency import close_dependents, submit_after
 from hpcsim.scheduler.slurm.prepared import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hpcsim.errors import SiteError, StudyError
-from hpcsim.scheduler.site.site import Overrides, Settings, Site, load_site, resolve, sites
+from hpcsim.scheduler.site.files import load_site, sites
+from hpcsim.scheduler.site.site import Overrides, Settings, Site, resolve
 from hpcsim.study.file import ResourcesSection
 
 WRONG = """
