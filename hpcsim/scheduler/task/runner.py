@@ -14,7 +14,7 @@ from hpcsim.collector.format.schema import FAILED, Schema
 from hpcsim.collector.format.table import finished
 from hpcsim.collector.shard import ShardWriter, merge
 from hpcsim.collector.shard_name import may_hold, shard_stem
-from hpcsim.errors import DirectoryError, Interrupted, SimulationError
+from hpcsim.errors import DirectoryError, HpcsimError, Interrupted, SimulationError
 from hpcsim.models.model import Context
 from hpcsim.models.returned import check_lengths, checked, returned
 from hpcsim.models.simulation import simulate
@@ -148,8 +148,17 @@ class Runner:
         finally:
             self._flush()
             self._surroundings.close()
-            if len(self._written) > 1:
-                self._written = [merge(self._written, self.directory.shards, self._writer.stem)]
+            self._written = self._merged()
+
+    def _merged(self) -> list[Path]:
+        """One shard of those that were written; one that a collector takes meanwhile is in the results."""
+        while len(parts := [path for path in self._written if path.exists()]) > 1:
+            try:
+                return [merge(parts, self.directory.shards, self._writer.stem)]
+            except (FileNotFoundError, HpcsimError):
+                if all(path.exists() for path in parts):
+                    raise
+        return parts
 
     def _late(self) -> bool:
         return self.until is not None and time.time() > self.until

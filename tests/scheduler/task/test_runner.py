@@ -11,6 +11,8 @@ import pytest
 
 import hpcsim
 from hpcsim import Coordinate, Output, Parameter, model
+from hpcsim.collector import shard
+from hpcsim.collector.collect import collect
 from hpcsim.collector.format.table import Table
 from hpcsim.collector.shard import shard_files
 from hpcsim.outputs import Layout
@@ -79,3 +81,36 @@ def test_blank_outputs_of_failed_points_count_as_held():
     study = hpcsim.Study("s", blank, space={"x": [1, 2]})
     rows.add_failed(study.design.block(0, 2), 1, "a reason", Cost(0.0, 0.0, 0.0), 1, "node")
     assert rows.bytes == 2 * 8000
+
+
+@pytest.mark.parametrize("taken", [slice(0, None), slice(1, 2)])
+def test_shards_that_a_collector_takes_while_the_task_makes_one_of_them(tmp_path, monkeypatch, taken):
+    @model("toys.plain", parameters=[Parameter("x", 1.0)], outputs=[Output("y")])
+    def plain(point, context):
+        return {"y": 2 * point["x"]}
+
+    study = hpcsim.Study("s", plain, space={"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]})
+    directory = study.directory(tmp_path / "run")
+    prepare(study, directory)
+    runner = Runner(study, directory, 0, 6)
+    runner.batch = 2
+    monkeypatch.setattr(runner, "_flush_when_due", runner._flush)
+    away = []
+
+    def take(path, size):
+        """A collector, in the middle of it: it takes all, or one that it has seen first."""
+        if not away:
+            away.extend(shard_files(directory.shards)[taken])
+            kept = [path.rename(path.with_suffix(".kept")) for path in shard_files(directory.shards) if path not in away]
+            collect(directory.path)
+            for path in kept:
+                path.rename(path.with_suffix(".h5"))
+
+    monkeypatch.setattr(shard, "reserve", take)
+    runner.run()
+    assert len(away) == len(range(3)[taken]) and not [path for path in away if path.exists()]
+    assert len(shard_files(directory.shards)) == (0 if len(away) == 3 else 1)
+    collect(directory.path, final=True)
+    with Table(directory.results) as table:
+        assert sorted(table.array("y")) == [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]
+    assert not list(directory.shards.iterdir())
