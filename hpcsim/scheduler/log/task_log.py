@@ -13,6 +13,8 @@ from typing import IO, Self
 
 #: Bytes of a log that are kept: of its beginning, and of its end.
 HEAD, TAIL = 2**20, 4 * 2**20
+#: Bytes more that a log may have while its task runs: what is printed in the very moment of a cut can be lost, so cuts are rare.
+ROOM = 6 * TAIL
 _NOTICE = re.compile(rb"^=== (\d+) bytes are left out here ===\n", re.MULTILINE)
 _HEADING = re.compile(r"^=== point (\w{32}) (\w+), (\d+) bytes above, (\d+) bytes below: (.*)$")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from hpcsim.errors import DirectoryError, Interrupted, StorageError
 from hpcsim.files import regular
 from hpcsim.scheduler.log.reason import cause_of_death, last_words, shorten
-from hpcsim.scheduler.log.task_log import TaskLog, heading, log_path
+from hpcsim.scheduler.log.task_log import ROOM, TaskLog, heading, log_path
 from hpcsim.scheduler.signals import handled, stop_signals
 from hpcsim.scheduler.site.launcher import Launch, ending, in_slurm
 from hpcsim.scheduler.task.fork import Fork
@@ -216,7 +216,7 @@ class Task:
                 return late
             except subprocess.TimeoutExpired:
                 progress = block.read()
-            self._log.trim()
+            self._log.trim(ROOM)
             if (progress.done, progress.failed) != (shown.done, shown.failed):
                 shown = progress
                 self.on_progress(Progress(self._done + progress.done, self._failed + progress.failed))
