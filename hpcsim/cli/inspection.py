@@ -30,7 +30,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say how far a study is, which points failed and why, and how its jobs stand."""
-    from hpcsim.cli.job_lines import print_jobs, watching
+    from hpcsim.cli.job_lines import is_ending, print_jobs, watching
     from hpcsim.cli.terminal import print_status
     from hpcsim.scheduler.plan import plan as make_plan
     from hpcsim.study.history import changed_since
@@ -49,7 +49,7 @@ def status(
         checked.read_suggestions(place.path)
         now = make_plan(checked, place)
         print_status(checked, place, now)
-        if not print_jobs(checked, place, now):
+        if not print_jobs(checked, place, now) and not (watch and is_ending(place)):
             break
 
 

@@ -58,6 +58,21 @@ def print_jobs(study: Study, place: StudyDirectory, plan: Plan) -> bool:
     return bool(looks)
 
 
+def is_ending(place: StudyDirectory) -> bool:
+    """Whether a job of the last submission is in its last moments: the collector says that all is over before it has ended."""
+    from hpcsim.errors import SlurmError
+    from hpcsim.scheduler.queue.commands import Slurm
+    from hpcsim.scheduler.slurm.prepared import states_of
+    from hpcsim.scheduler.slurm.submission import submissions
+
+    last = submissions(place)[-1:]
+    try:
+        found = states_of(last, Slurm(notify=console.print, patience=20.0))
+    except SlurmError:
+        return False
+    return any(state.active for states in found.values() for state in states)
+
+
 def print_draft(study: Study, made: PreparedSubmission | None, slurm: Slurm) -> None:
     """What would be submitted: the scripts, and what they would take; Slurm looks at the first where it is there."""
     if made is None:
