@@ -198,6 +198,7 @@ def observe(
     ] = None,
     junction_potential: Annotated[float, typer.Option(help="Subtracted from the voltage, mV.")] = 0.0,
     definition: Annotated[str, typer.Option(help="features.ephys: default or bernaerts2025.")] = "default",
+    margin: Annotated[float, typer.Option(help="features.ephys: ms of the trace before and after the step.", min=0.0)] = 100.0,
     train: Annotated[str, typer.Option(help="features.glm: tag or description of the stimuli to fit.")] = "Noise 1",
     test: Annotated[str, typer.Option(help="features.glm: tag or description of the stimuli to test on.")] = "Noise 2",
     electrode: Annotated[str, typer.Option(help="Where files have sweeps of several cells.", show_default=False)] = "",
@@ -205,13 +206,17 @@ def observe(
     current_unit: Annotated[str, typer.Option(help="Where the file's own is wrong, such as pA.", show_default=False)] = "",
 ) -> None:
     """Write a table of observations from recordings; files that cannot be used are named with the reason."""
+    import warnings
+
     from hpcsim.recordings.observe import observe as write
     from hpcsim.recordings.observe import recordings
     from hpcsim.recordings.sources import extractor
 
+    # where in hpcsim a warning arose tells nobody who reads a recording anything
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     files = recordings(paths)
     series = {"electrode": electrode, "voltage_unit": voltage_unit, "current_unit": current_unit}
-    extract = extractor(use, amplitude, junction_potential, definition, train=train, test=test, **series)
+    extract = extractor(use, amplitude, junction_potential, definition, margin=margin, train=train, test=test, **series)
     table, left_out = write(files, extract, out)
     typer.echo(f"{out}: {len(table)} cells of {len(files)} files")
     for name, reason in left_out.items():

@@ -192,6 +192,15 @@ DATASETS: dict[str, Dataset] = {
             citation="Allen Institute for Brain Science (2015) Allen Cell Types Database, https://celltypes.brain-map.org",
         ),
         Dataset(
+            "hippocampus_hub/99111002.nwb",
+            "Hippocampus Hub, a CA1 cell under steps of current; in tests/exp_data of https://github.com/BlueBrain/BluePyEfe",
+            "terms of the Hippocampus Hub: https://www.hippocampushub.eu/build/about#terms_and_conditions",
+            "sha256:f4f6b76d251f39f8a716e75a61dc731f406f30c15ff315f2e6b4bf13c71515e5",
+            "https://raw.githubusercontent.com/BlueBrain/BluePyEfe/9d8780af6c352eba1d7c1ad16f6bb942a442b3b7/"
+            "tests/exp_data/hippocampus-portal/99111002.nwb",
+            citation="Hippocampus Hub (2021), CNR Institute of Biophysics and Blue Brain Project, https://www.hippocampushub.eu",
+        ),
+        Dataset(
             "hay2011/cell1.asc",
             "ModelDB accession 139653, morphologies/cell1.asc, of Hay et al. (2011) PLOS Comput Biol 7: e1002107",
             "no licence is stated: for your own use, not to be passed on",

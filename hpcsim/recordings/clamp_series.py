@@ -211,7 +211,8 @@ def opened(file: Path) -> Iterator[Any]:
 def _check_version(file: Path, plain: Any) -> None:
     version = plain.attrs.get("nwb_version")
     if version is None and "nwb_version" in plain:
-        old = plain["nwb_version"][()]
+        # version 1 stores a text, or an array of one
+        old = np.ravel(plain["nwb_version"][()])[0]
         version = old.decode(errors="replace") if isinstance(old, bytes) else old
     if version is None:
         raise ResultsError(f"{file}: is an HDF5 file, but no NWB file; expected one with nwb_version")

@@ -24,6 +24,8 @@ CUTOFF = next(float(option.default) for option in OPTIONS if option.name == "cut
 _SLOW = 0.45
 #: ms: no membrane stays at one value for so long.
 _LONGEST_CONSTANT = 50.0
+#: mV: no neuron rests higher; what does was recorded with an offset.
+_HIGHEST_REST = -30.0
 #: Column of the injected current, pA.
 CURRENT = "current"
 
@@ -112,6 +114,11 @@ def observed_table(
     ------
     ResultsError
         If a file cannot be read, has no such sweep, is too short, or has values that no recording has.
+
+    Warns
+    -----
+    UserWarning
+        Where a file was sampled slowly, or its cell rests above -30 mV: an offset moves noise over the level of spikes.
     """
     import pandas
 
@@ -124,6 +131,7 @@ def observed_table(
             raise ResultsError(f"{file}: another file is called {file.stem}, too; expected one name per cell: rename one")
         sweep = find_sweep(file, amplitude, tolerance, voltage_unit, current_unit, electrode)
         v = _excerpt(file, sweep, margin) - junction_potential
+        _check_rest(file, sweep, junction_potential)
         if 2 * cutoff * sweep.step >= 1:
             lower[file.stem] = _SLOW / sweep.step
             warnings.warn(
@@ -196,6 +204,16 @@ def find_sweep(
     raise ResultsError(
         f"{file}: there is no current-clamp sweep {wanted}{of}; amplitudes that are there, in pA: {there}{reasons}"
     )
+
+
+def _check_rest(file: Path, sweep: ClampSweep, junction_potential: float) -> None:
+    before = sweep.v[: sweep.start]
+    if len(before) and (rest := float(np.median(before)) - junction_potential) > _HIGHEST_REST:
+        warnings.warn(
+            f"{file}: {sweep.name} rests at {rest:.1f} mV, and no neuron rests above {_HIGHEST_REST:g}: if the recording has an "
+            "offset, add it to the junction potential, else noise counts as action potentials",
+            stacklevel=3,
+        )
 
 
 def _on_the_clock(file: Path, response: Series, stimulus: Series, start: int, stop: int) -> tuple[int, int]:

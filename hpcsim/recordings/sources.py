@@ -20,6 +20,7 @@ def extractor(
     junction_potential: float,
     definition: str,
     *,
+    margin: float = 100.0,
     train: str = "Noise 1",
     test: str = "Noise 2",
     electrode: str = "",
@@ -37,6 +38,8 @@ def extractor(
     junction_potential : float, mV
     definition : str
         For ``features.ephys``.
+    margin : float, ms
+        How much of the trace before and after the step is used, for ``features.ephys``.
     train, test : str
         Tags or descriptions of the stimuli, for ``features.glm``.
     electrode : str
@@ -61,6 +64,12 @@ def extractor(
             return glm_table([file], train=train, test=test, junction_potential=junction_potential, **series)
         from hpcsim.recordings.nwb import observed_table
 
-        return observed_table([file], amplitude=amplitude, junction_potential=junction_potential, definition=definition, **series)
+        kind: dict[str, Any] = {
+            "amplitude": amplitude,
+            "junction_potential": junction_potential,
+            "definition": definition,
+            "margin": margin,
+        }
+        return observed_table([file], **kind, **series)
 
     return extract

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime
 
 import numpy as np
@@ -129,3 +130,14 @@ def test_files_that_cannot_be_used(tmp_path, trace):
     file = write(tmp_path / "c.nwb", [(300, trace)])
     with pytest.raises(ResultsError, match="another file is called c"):
         observed_table([file, file], amplitude=300, junction_potential=0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_recording_with_an_offset_is_told(tmp_path, trace):
+    file = write(tmp_path / "offset.nwb", [(300, trace + 60)])
+    with pytest.warns(UserWarning, match=r"v0 rests at -\d.* mV, and no neuron rests above -30"):
+        observed_table([file], amplitude=300, junction_potential=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        mended = observed_table([file], amplitude=300, junction_potential=60)
+    assert mended.loc["offset", "v_rest"] < -30

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from test_glm_table import SHORT, write
+from test_nwb import write as write_step
 
 from hpcsim.errors import ResultsError
 from hpcsim.inference.observations import read_observations
@@ -58,3 +59,15 @@ def test_the_command(folder, command, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "1 cells of 3 files" in done.stdout and "left out a.nwb: there is no sweep" in " ".join(done.stdout.split())
     assert (tmp_path / "cells.csv").exists()
+
+
+def test_a_recording_with_little_before_its_step(command, tmp_path):
+    """What the refusal advises is an option of the command; a warning of an offset is a line, without places in the code."""
+    v = np.full(3000, -5.0)
+    v[1000:2000] += np.where(np.arange(1000) % 200 < 5, 90.0, 10.0)
+    write_step(tmp_path / "short.nwb", [(200, v)], margin=1000)
+    refused = command("observe", tmp_path / "short.nwb", "--out", tmp_path / "no.csv")
+    assert refused.returncode == 1 and "expected 100 ms: choose a smaller margin" in " ".join(refused.stderr.split())
+    done = command("observe", tmp_path / "short.nwb", "--out", tmp_path / "cells.csv", "--margin", 30)
+    assert done.returncode == 0 and (tmp_path / "cells.csv").exists(), done.stderr
+    assert "warning: " in done.stderr and "rests at -5.0 mV" in done.stderr and ".py:" not in done.stderr
