@@ -81,7 +81,7 @@ def one_point(
     as_json: JsonOption = False,
 ) -> None:
     """Show one point: parameters, outputs, log and error; with --again, simulate it, and compare with what is stored."""
-    from hpcsim.cli.point import as_mapping, print_again, print_point
+    from hpcsim.cli.point import as_mapping, print_again, print_point, simulated_again, stdout_to_stderr
     from hpcsim.scheduler.state.one_point import find_point
     from hpcsim.workflow.study import Study
 
@@ -89,11 +89,13 @@ def one_point(
     place = directory_of(checked, study, directory)
     point = find_point(checked, place, id)
     if as_json:
-        print_json(as_mapping(checked, place, point))
-    else:
-        print_point(checked, place, point, study)
+        with stdout_to_stderr():
+            found = simulated_again(checked, place, point, out) if again else None
+        print_json(as_mapping(checked, place, point, found))
+        return
+    print_point(checked, place, point, study)
     if again:
-        print_again(checked, place, point, out, quiet=as_json)
+        print_again(checked, simulated_again(checked, place, point, out))
 
 
 @app.command()

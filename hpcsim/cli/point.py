@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ from hpcsim.cli.terminal import console
 
 if TYPE_CHECKING:
     from hpcsim.outputs import Layout
+    from hpcsim.scheduler.foreground import Again
     from hpcsim.scheduler.state.one_point import FoundPoint
     from hpcsim.study.directory import StudyDirectory
     from hpcsim.study.study import Study
@@ -74,8 +79,19 @@ def print_outputs(layout: Layout, outputs: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def print_again(study: Study, place: StudyDirectory, point: FoundPoint, out: Path | None, *, quiet: bool = False) -> None:
-    """Simulate a point in this process; an error ends the command with its traceback.
+def print_again(study: Study, again: Again) -> None:
+    """What a point gave that was simulated again, and whether it is what is stored."""
+    _line("\nsimulated again:")
+    print_outputs(study.all_outputs, {name: batch[0] for name, batch in again.outputs.items()})
+    if again.equal and not again.different:
+        _line(f"equal to the bit with what is stored: {', '.join(again.equal)}")
+    elif again.different:
+        _line(f"NOT equal to what is stored: {', '.join(again.different)}")
+    _line(f'{again.path}: hpcsim.open("{again.path}").point(0) in Python')
+
+
+def simulated_again(study: Study, place: StudyDirectory, point: FoundPoint, out: Path | None) -> Again:
+    """The point, simulated in this process; an error ends the command with its traceback.
 
     Raises
     ------
@@ -86,27 +102,33 @@ def print_again(study: Study, place: StudyDirectory, point: FoundPoint, out: Pat
     from hpcsim.scheduler.foreground import simulate_again
 
     try:
-        again = simulate_again(study, place, point, out)
+        return simulate_again(study, place, point, out)
     except (KeyboardInterrupt, StorageError):
         raise
     except BaseException as error:
         traceback.print_exception(error)
         raise SystemExit(1) from None
-    if quiet:
-        return
-    _line("\nsimulated again:")
-    print_outputs(study.all_outputs, {name: batch[0] for name, batch in again.outputs.items()})
-    if again.equal and not again.different:
-        _line(f"equal to the bit with what is stored: {', '.join(again.equal)}")
-    elif again.different:
-        _line(f"NOT equal to what is stored: {', '.join(again.different)}")
-    _line(f'{again.path}: hpcsim.open("{again.path}").point(0) in Python')
 
 
-def as_mapping(study: Study, place: StudyDirectory, point: FoundPoint) -> dict[str, Any]:
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """What Python or a simulator's own code prints goes to standard error: standard output is one document."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def as_mapping(study: Study, place: StudyDirectory, point: FoundPoint, again: Again | None = None) -> dict[str, Any]:
     """All of it for scripts."""
     units = {parameter.name: parameter.unit for parameter in study.model.parameters}
-    return {
+    found = {
         "id": point.id,
         "index": point.index,
         "replicate": point.replicate,
@@ -117,6 +139,11 @@ def as_mapping(study: Study, place: StudyDirectory, point: FoundPoint) -> dict[s
         "outputs": {name: {"value": value, "unit": study.layout[name].unit} for name, value in point.outputs.items()},
         "log": _log(study, place, point),
     }
+    if again is not None:
+        units_of = study.all_outputs
+        outputs = {name: {"value": batch[0], "unit": units_of[name].unit} for name, batch in again.outputs.items()}
+        found["again"] = {"path": again.path, "equal": again.equal, "different": again.different, "outputs": outputs}
+    return found
 
 
 def _log(study: Study, place: StudyDirectory, point: FoundPoint) -> str:

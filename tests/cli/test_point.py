@@ -59,6 +59,30 @@ def test_a_failed_point_with_its_log_and_a_sound_one_simulated_again(toy, typed,
         assert {"noise", "parity", "total"} <= {*again.outputs} and again.records["seed"].iloc[0] == point["seed"]
 
 
+LOUD = """
+import ctypes
+from hpcsim import Output, Parameter, model
+
+@model("my.loud", parameters=[Parameter("x", 1.0)], outputs=[Output("twice")])
+def loud(point, context):
+    print("by Python")
+    ctypes.CDLL(None).puts(b"by C")
+    return {"twice": 2 * point["x"]}
+"""
+
+
+def test_what_a_model_prints_is_no_part_of_the_json(tmp_path, command):
+    """Neither by Python nor by a simulator's own code, which buffers for itself."""
+    (tmp_path / "louds.py").write_text(LOUD)
+    (tmp_path / "loud.toml").write_text('[study]\nname = "loud"\nmodel = "louds:loud"\n[space]\nx = [1, 2]\n')
+    id = _id(hpcsim.Study.load(tmp_path / "loud.toml"), 1)
+    done = command("point", "loud.toml", id[:8], "--again", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    point = json.loads(done.stdout)
+    assert (point["status"], point["again"]["outputs"]["twice"]["value"]) == ("missing", 4.0)
+    assert "by Python" in done.stderr and "by C" in done.stderr
+
+
 def test_the_same_values_come_again_and_the_results_stay(toy):
     place = toy.directory()
     before = place.results.read_bytes()
