@@ -55,7 +55,7 @@ def print_jobs(study: Study, place: StudyDirectory, plan: Plan) -> bool:
     if left is not None:
         then = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + left))
         console.print(f"finished about {then}, at the present pace", markup=False)
-    return bool(looks)
+    return any(present.left for present in looks)
 
 
 def is_ending(place: StudyDirectory) -> bool:

@@ -36,6 +36,8 @@ class QueueStatus:
         How the job that collects stands.
     starts : str
         When the next waiting task begins, as far as Slurm knows.
+    left : bool
+        Whether a job of it runs or waits. Where none does, nobody goes on with it by himself.
     """
 
     submission: Submission
@@ -45,6 +47,7 @@ class QueueStatus:
     over: Counter[str]
     collector: str
     starts: str
+    left: bool = True
 
     def __str__(self) -> str:
         if self.submission.after:
@@ -55,6 +58,8 @@ class QueueStatus:
         if self.starts and not self.running:
             parts.append(f"the next begins {self.starts.replace('T', ' ')} as far as Slurm knows")
         parts.append(f"collector {self.collector}")
+        if not self.left and self.submission.collector is not None:
+            parts.append("no job of it is left, and it is not collected: hpcsim resume goes on with it")
         return f"submission {self.submission.number}: {self.tasks:,} tasks: {', '.join(part for part in parts if part)}"
 
 
@@ -87,7 +92,8 @@ def _queue_status(item: Submission, states: Sequence[State]) -> QueueStatus:
         collector = "is not there; hpcsim resume sees to it"
     else:
         collector = next((f"{state.state} {state.reason}".strip() for state in states if state.job == item.collector), "over")
-    return QueueStatus(item, tasks, running, waiting, over, collector, min(starts, default=""))
+    left = any(state.active for state in states)
+    return QueueStatus(item, tasks, running, waiting, over, collector, min(starts, default=""), left)
 
 
 def time_left(study: Study, directory: StudyDirectory, left: int, looks: Sequence[QueueStatus]) -> float | None:
