@@ -34,6 +34,18 @@ def groups() -> list[Group]:
             tuple(name for name in _all("hpcsim") if name not in {*study, *errors}),
         ),
         Group("A program as a model", "One that nobody may change.", ("hpcsim.models.program.run_program",)),
+        Group(
+            "Mechanisms and neurons of your own",
+            "Mod files and NESTML, compiled once and kept; see [a NEURON script](../../how-to/neuron_script.md) and "
+            "[NESTML](../../how-to/nestml.md).",
+            (
+                "hpcsim.models.neuron.nmodl.mechanisms.load",
+                "hpcsim.models.neuron.nmodl.mechanisms.library",
+                "hpcsim.models.neuron.nmodl.mechanisms.empty_session",
+                "hpcsim.models.nest.nestml.load",
+                "hpcsim.models.nest.nestml.library",
+            ),
+        ),
         Group("Figures", "`from hpcsim import plot`.", _all("hpcsim.plot")),
         Group(
             "Inference",

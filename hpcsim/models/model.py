@@ -130,7 +130,7 @@ class Model(Plugin):
         For models that run on several MPI ranks, point by point: every rank is called with every point, and returns all
         outputs.
     prepare : callable, optional
-        Called once before tasks start, with a context; compiles what they share.
+        Called once before tasks start, with a context; compiles what they share. What it returns is not used.
     inputs : tuple of str
         Those parameters that name another study (``study:NAME``); its results reach `simulate` as ``context.inputs[NAME]``.
         They have one value in a study.
@@ -153,7 +153,7 @@ class Model(Plugin):
     identity: Callable[[], Mapping[str, str]] = _nothing
     parallel: Parallel | None = None
     inputs: tuple[str, ...] = ()
-    prepare: Callable[[Context], None] | None = None
+    prepare: Callable[[Context], object] | None = None
     presets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     files: Sequence[str] = ()
 
@@ -179,7 +179,7 @@ class ModelFields(PluginFields, total=False):
     identity: Callable[[], Mapping[str, str]]
     parallel: Parallel | None
     inputs: tuple[str, ...]
-    prepare: Callable[[Context], None] | None
+    prepare: Callable[[Context], object] | None
     presets: Mapping[str, Mapping[str, Value]]
     files: Sequence[str]
 

@@ -64,9 +64,9 @@ def checked(layout: Layout, name: str, batch: Any, n: int, maker: str) -> Batch:
     array = _array(batch, output, where)
     if array.shape != (n, *layout.shape(name)):
         expected = ", ".join(f"{dim} {size}" for dim, size in zip(output.dims, layout.shape(name), strict=True)) or "one number"
-        raise SimulationError(
-            f"{where} has shape {array.shape[1:]} a point; declared: ({expected}) and {n} points, found {array.shape[:1]}"
-        )
+        if not array.shape or array.shape[0] != n:
+            raise SimulationError(f"{where} has shape {array.shape}, expected {n} points along the first axis, then ({expected})")
+        raise SimulationError(f"{where} has shape {array.shape[1:]} a point; declared: ({expected})")
     return array
 
 

@@ -7,6 +7,7 @@ it declares. What is installed (site-packages, the standard library, hpcsim) is 
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from hpcsim.source.code import imports, named_files, normal_form
 #: Files that are larger are known by their digest, and not kept with the results.
 KEPT_BYTES = 2**26
 _PIECE = 2**20
+#: What a module imports that uses NEURON.
+_NEURON = ("neuron.", "hpcsim.models.neuron.")
 #: Of modules.
 _SUFFIXES = (".py", *EXTENSION_SUFFIXES)
 
@@ -137,19 +140,29 @@ def collect(root: Path, module: str) -> Source:
         if path.suffix != ".py" or file.content is None:
             continue
         imported = imports(file.content, name, path)
-        neuron = neuron or any(item.partition(".")[0] == "neuron" for item in imported)
+        neuron = neuron or any(f"{item}.".startswith(_NEURON) for item in imported)
         pending += [each for item in imported if is_own(root, item, name) for each in _ancestors(item)]
         pending += _ancestors(name)
-        _add(files, root, named_files(file.content, path.parent))
+        files |= named(file.content, path.parent, root)
     home = (find_module(root, module) or root / "_").parent
     if neuron:
         _add(files, root, mechanisms(home))
     return Source(root, module, files)
 
 
+def named(content: bytes, folder: Path, root: Path) -> dict[str, SourceFile]:
+    """Files of mechanisms and morphologies that a text in the code names; those outside of the root stay where they are."""
+    found = {}
+    for path in named_files(content, folder):
+        relative = _relative(path, root)
+        name = relative or (str(path) if ".." not in path.parts else os.path.relpath(path, root))
+        found[name] = SourceFile.read(path, keep=relative is not None)
+    return found
+
+
 def mechanisms(folder: Path) -> list[Path]:
-    """NEURON's mechanisms in a folder and in those directly below: they are compiled together."""
-    found = [*folder.glob("*.mod"), *folder.glob("*/*.mod")]
+    """NEURON's mechanisms in a folder and in those directly below, with what they include: they are compiled together."""
+    found = [path for ending in ("mod", "inc") for path in (*folder.glob(f"*.{ending}"), *folder.glob(f"*/*.{ending}"))]
     return sorted(path for path in found if path.parent.name != platform.machine())
 
 

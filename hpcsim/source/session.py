@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from hpcsim.source.files import Source, SourceFile, code_digest
+from hpcsim.source.files import Source, SourceFile, code_digest, named
 
 SESSION = "__main__"
-_PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, type(None))
+_PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, PurePath, type(None))
 
 
 def session_source(function: Callable[..., Any]) -> tuple[Source | None, list[ModuleType]]:
-    """Its text with those of the functions, classes and constants of the session that it uses.
+    """Its text with those of the functions, classes and constants of the session that it uses, and mechanisms that these name.
 
     Returns
     -------
@@ -48,9 +48,10 @@ def session_source(function: Callable[..., Any]) -> tuple[Source | None, list[Mo
                 elif hasattr(value, "tobytes"):
                     texts[used] = f"{used} = {value.tobytes()!r}\n"
     content = "\n".join(texts[name] for name in sorted(texts)).encode()
-    path = Path(SESSION)
-    file = SourceFile(path, code_digest(content), content)
-    return Source(path, SESSION, {f"{SESSION}/{function.__qualname__}.py": file}), modules
+    here = Path.cwd()
+    file = SourceFile(Path(SESSION), code_digest(content), content)
+    files = {f"{SESSION}/{function.__qualname__}.py": file, **named(content, here, here)}
+    return Source(here, SESSION, files), modules
 
 
 def _functions(thing: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hpcsim.errors import SpaceError, nearest
 from hpcsim.space.parameter import Value
 
 
@@ -33,17 +34,21 @@ class Point:
     seed: int
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self.values:
+            raise _unknown(name, self.values)
         return self.values[name]
 
 
 @dataclass(frozen=True, eq=False)
 class Points(Sequence[Point]):
-    """A batch of points by columns.
+    """A batch of points by columns: ``points["tau"]`` is an array with a value a point, ``points[0]`` a point.
+
+    ``points[2:5]``, a mask, and an array of positions give fewer points.
 
     Parameters
     ----------
     columns : mapping of str to ndarray
-        One array of length n a parameter (numbers as float64/int64, the others as objects).
+        One array of length n a parameter, in the unit that the model declares (numbers as float64/int64, the others as objects).
     ids : sequence of str
     replicates, seeds : ndarray of int64 and uint64
     """
@@ -57,6 +62,13 @@ class Points(Sequence[Point]):
         return len(self.ids)
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            if index not in self.columns:
+                raise _unknown(index, self.columns)
+            values = self.columns[index].view()
+            # a model that scales it in place would change its points
+            values.flags.writeable = False
+            return values
         if isinstance(index, (int, np.integer)):
             values = {
                 name: column[index].item() if isinstance(column[index], np.generic) else column[index]
@@ -73,6 +85,10 @@ class Points(Sequence[Point]):
 
     def __iter__(self) -> Iterator[Point]:
         return (self[i] for i in range(len(self)))
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> SpaceError:
+    return SpaceError(f'the points have no parameter "{name}"; {nearest(name, known)}')
 
 
 def column(values: Sequence[Value]) -> np.ndarray:

@@ -41,6 +41,10 @@ def test_a_new_model_keeps_the_contract_and_runs(kind, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     checks = runpy.run_path(str(tmp_path / f"test_{name}.py"))
     checks["test_it_keeps_the_contract_of_models"]()
+    if kind == "neuron":
+        # a point without spikes is a point
+        silent = hpcsim.Study("silent", sys.modules[name].own_neuron, fixed={**TINY, "amplitude": 0.0}).run(on="inline")
+        assert silent.counts["ok"] == 1 and len(silent.ragged("spike_times")[0]) == 0
     for module in (name, f"test_{name}"):
         sys.modules.pop(module, None)
 

@@ -99,7 +99,7 @@ class Page:
     def write_files(self, text: str) -> None:
         """Blocks that are files: the sentence before, or the first line, says the name."""
         for before, language, source in re.findall(
-            r"([^\n]*)\n*^```(python|csv|json)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+            r"([^\n]*)\n*^```(python|csv|json|text)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
         ):
             if name := _file_name(before, language, source):
                 Path(name).write_text(self._code(source), encoding="utf-8")
@@ -120,7 +120,7 @@ class Page:
 
 
 def _file_name(before: str, language: str, source: str) -> str:
-    ending = {"python": "py"}.get(language, language)
+    ending = {"python": "py", "text": "(?:mod|nestml|sh)"}.get(language, language)
     found = re.match(rf"# (\w+\.{ending})$", source, re.MULTILINE) or re.search(rf"`(\w+\.{ending})`(?: beside it)?:$", before)
     return found[1] if found else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 
@@ -146,3 +147,15 @@ def test_a_block_that_is_not_run_is_counted_with_its_reason(tmp_path: Path):
     assert (count.run, count.checked, len(count.skipped)) == (2, 0, 1)
     assert "nobody has this machine" in count.skipped[0]
     assert str(count).startswith("3 code blocks") and str(count + count).startswith("6 code blocks")
+
+
+def test_a_script_of_neuron_needs_few_more_lines():
+    """As many as the page says, and no line of the script goes."""
+    text = (ROOT / "docs/how-to/neuron_script.md").read_text()
+    script, model = (block.split("```")[0].splitlines() for block in text.split("```python\n")[1:3])
+    before, after = (
+        [line for line in lines if line.strip() and not line.startswith("# adapting.py")] for lines in (script, model)
+    )
+    changes = [line[0] for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    assert len(script) <= 40
+    assert changes == ["+"] * 15 and "With 15 more lines" in text

@@ -93,7 +93,7 @@ def test_what_is_not_as_declared(name, value, message):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("y", [1.0, 2.0], r'output "y" has shape \(\) a point; declared: \(one number\) and 3 points, found \(2,\)'),
+        ("y", [1.0, 2.0], r'output "y" has shape \(2,\), expected 3 points along the first axis, then \(one number\)'),
         ("spikes", [[1.0], [2.0]], 'output "spikes" has 2 entries for 3 points'),
         ("spikes", None, 'output "spikes" is None, expected a list with one array for each of 3 points'),
         ("spikes", (item for item in [[], [], []]), 'output "spikes" is a generator, expected a list with one array for each'),

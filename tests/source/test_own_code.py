@@ -227,6 +227,23 @@ class TestWhatBelongsToTheCode:
         (tmp_path / "ih.mod").write_text("NEURON { SUFFIX ih }\n")
         write(tmp_path, [1], code=MODEL.replace('    """A line."""', "    if False:\n        from neuron import h\n"))
         assert set(hpcsim.Study.load(tmp_path / "own.toml").recipe["source"]) == {"line.py", "ih.mod"}
+        (tmp_path / "units.inc").write_text("")
+        used = MODEL.replace('    """A line."""', "    if False:\n        from hpcsim.models.neuron.nmodl import mechanisms\n")
+        write(tmp_path, [1], code=used)
+        assert set(hpcsim.Study.load(tmp_path / "own.toml").recipe["source"]) == {"line.py", "ih.mod", "units.inc"}
+
+    def test_mechanisms_outside_of_the_folder_are_known_by_their_digest(self, tmp_path):
+        study = tmp_path / "study"
+        study.mkdir()
+        for number, name in enumerate((str(tmp_path / "ih.mod"), "../ih.mod")):
+            (tmp_path / "ih.mod").write_text("NEURON { SUFFIX ih }\n")
+            write(study, [1], code=MODEL.replace("FACTOR = 2.0", f"FACTOR = 2.0\nMECHANISM = {name!r}"))
+            run = tmp_path / f"run{number}"
+            hpcsim.Study.load(study / "own.toml").run("inline", run).close()
+            assert {path.name for path in (run / "source").rglob("*.*")} == {"line.py", ".origin.json"}
+            (tmp_path / "ih.mod").write_text("NEURON { SUFFIX ih RANGE g }\n")
+            with pytest.raises(DirectoryError, match=r"ih\.mod: its content changed"):
+                hpcsim.Study.load(study / "own.toml").run("inline", run)
 
     def test_stages_of_the_users_own(self, tmp_path):
         (tmp_path / "stages.py").write_text(
@@ -421,7 +438,10 @@ class TestWhereModulesAreFound:
         from types import ModuleType
 
         def cell(factor: str) -> hpcsim.Study:
-            text = MODEL.replace("FACTOR = 2.0", f"FACTOR = {factor}")
+            text = MODEL.replace("FACTOR = 2.0", f"from pathlib import Path\nMOD = Path('ih.mod')\nFACTOR = {factor}")
+            text = text.replace("    return", "    assert MOD\n    return").replace(
+                '[Output("y")]', '[Output("y")], files=["w.csv"]'
+            )
             session = ModuleType("__main__")
             monkeypatch.setitem(sys.modules, "__main__", session)
             name = f"<cell {factor}>"
@@ -429,10 +449,19 @@ class TestWhereModulesAreFound:
             exec(compile(text, name, "exec"), vars(session))
             return hpcsim.Study("own", session.line, space={"k": [1, 2]})
 
+        monkeypatch.chdir(tmp_path)
+        Path("ih.mod").write_text("NEURON { SUFFIX ih }")
+        Path("w.csv").write_text("1")
         cell("2.0").run("inline", tmp_path / "run")
         assert len(cell("2.0").run("inline", tmp_path / "run")) == 2
         with pytest.raises(DirectoryError, match="FACTOR"):
             cell("5.0").run("inline", tmp_path / "run")
+        for file in ("ih.mod", "w.csv"):
+            before = Path(file).read_text()
+            Path(file).write_text("NEURON { SUFFIX ih RANGE g }")
+            with pytest.raises(DirectoryError, match=f"{file} changed"):
+                cell("2.0").run("inline", tmp_path / "run")
+            Path(file).write_text(before)
         monkeypatch.undo()
         with pytest.raises(StudyError, match="notebook or a script"):
             hpcsim.Study.load(tmp_path / "run")

@@ -73,7 +73,7 @@ def injected_cell(
 
     def simulate(points: Points, context: Context) -> Mapping[str, Any]:
         n = len(points)
-        cells = {key: factor * np.asarray(points.columns[key], float) for key, factor in factors.items()}
+        cells = {key: factor * np.asarray(points[key], float) for key, factor in factors.items()}
         # what the program asks for where it draws noise itself
         cells["sd_noise"] = np.zeros(n)
         return injection.simulate(cell.program(context.cache), cells, points.columns, points.seeds, context.progress)

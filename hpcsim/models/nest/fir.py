@@ -7,66 +7,20 @@ want a signal while a network runs.
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hpcsim.errors import SimulationError
-from hpcsim.files import replacing
-from hpcsim.models.compiler import compiler_version, cpp_compiler, made_once
-from hpcsim.models.plain_path import plain, plain_folder
-from hpcsim.plugin import not_installed
+from hpcsim.models.nest import nestml
 
 MODEL = "fir_neuron"
-#: NEST looks for a symbol of this name in a file of this name.
-MODULE = "hpcsim_fir_module"
 SOURCE = Path(__file__).with_name("fir.nestml")
 #: Steps by which a signal is late: a spike is recorded with the first tap two steps after it, and that tap is at a lag of one.
 LATENCY = 1
-_FLAGS = ("-shared", "-fPIC", "-std=c++20", "-fopenmp", "-O3", "-DNDEBUG", "-DLTX_MODULE", "-w")
-
-
-def library(cache: Path) -> Path:
-    """Compile the filter node for this NEST, unless it is there already.
-
-    Parameters
-    ----------
-    cache : Path
-        Where compiled libraries are kept, by what they were made of.
-
-    Returns
-    -------
-    Path
-        The module that NEST installs.
-
-    Raises
-    ------
-    SimulationError
-        If NESTML or a compiler is missing, NEST came without its headers, or the compiler refuses.
-
-    Notes
-    -----
-    A NEST that was built with MPI includes its headers: those of PyPI's mpich are found, others with ``CXX=mpicxx``.
-    """
-    if find_spec("pynestml") is None:
-        raise SimulationError(not_installed("a filter in NEST", "NESTML", "nestml"))
-    compiler = cpp_compiler("filters in NEST")
-    headers, abi = _headers(), _abi()
-    parts = [SOURCE.read_text(), *_FLAGS, abi, version("nestml"), _nest_build(), compiler_version(compiler), platform.machine()]
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    return made_once(
-        cache / "nestml" / key / f"{MODULE}.so", lambda target: _compile([compiler, *_FLAGS, abi, *_mpi()], headers, target)
-    )
 
 
 def install(cache: Path) -> None:
@@ -75,16 +29,14 @@ def install(cache: Path) -> None:
     Parameters
     ----------
     cache : Path
-        As in :func:`library`.
+        As in :func:`hpcsim.models.nest.nestml.load`.
 
     Raises
     ------
     SimulationError
-        As :func:`library`.
+        As :func:`hpcsim.models.nest.nestml.load`.
     """
-    import nest
-
-    nest.Install(str(plain(library(cache))))
+    nestml.load(SOURCE, cache)
 
 
 @dataclass(frozen=True)
@@ -168,72 +120,3 @@ def connect(neurons: Mapping[str, Any], kernels: np.ndarray, pathways: Sequence[
             nest.Connect(recorder, node)
             recorders.append(recorder)
     return Filters(tuple(recorders), (len(pathways), kernels.shape[1]), dt)
-
-
-def _nest_build() -> str:
-    """Version of NEST, when and with what it was built."""
-    import nest
-
-    return repr(sorted(nest.build_info.items()))
-
-
-def _headers() -> Path:
-    """NEST's headers: beside the package in PyPI's wheel, and where it was installed to otherwise."""
-    import nest
-
-    places = [Path(nest.__file__).parent / "include" / "nest", Path(nest.build_info["prefix"]) / "include" / "nest"]
-    found = next((place for place in places if (place / "nest_extension_interface.h").exists()), None)
-    if found is None:
-        raise SimulationError(f"NEST came without its headers, which a node needs; looked in {places[0]} and {places[1]}")
-    return found
-
-
-def _abi() -> str:
-    """The flag of GCC that gives text the form which this NEST was built with: PyPI's wheels have the older one."""
-    import nest
-
-    new = any(b"Node8get_nameB5cxx11Ev" in file.read_bytes() for file in Path(nest.__file__).parent.glob("nestkernel_api*.so"))
-    return f"-D_GLIBCXX_USE_CXX11_ABI={int(new)}"
-
-
-def _mpi() -> list[str]:
-    """Where the headers of this environment's MPI are."""
-    folder = Path(sys.prefix) / "include"
-    return [f"-I{folder}"] if (folder / "mpi.h").exists() else []
-
-
-def _compile(command: Sequence[str], headers: Path, target: Path) -> None:
-    """Write C++ with NESTML, compile it, and move the module into its place in one step."""
-    with plain_folder(target.parent) as folder:
-        # NESTML keeps global state, prints, and writes into the current folder
-        code = f"from {__name__} import generate; generate({str(SOURCE)!r})"
-        _run([sys.executable, "-c", code], folder, "NESTML could not translate")
-        files = [str(path) for path in sorted(folder.glob("*.cpp"))]
-        built = folder / target.name
-        _run([*command, f"-I{headers}", f"-I{folder}", *files, "-o", str(built)], folder, "the compiler refused")
-        with replacing(target) as temporary:
-            shutil.copyfile(built, temporary)
-
-
-def _run(command: Sequence[str], folder: Path, complaint: str) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        said = "\n".join(done.stdout.strip().splitlines()[-20:])
-        raise SimulationError(f"{complaint} {SOURCE} (exit code {done.returncode}):\n{said}")
-
-
-def generate(file: str) -> None:
-    """Translate a model with NESTML into C++ in the current folder; in a process of its own.
-
-    Parameters
-    ----------
-    file : str
-        Of the model.
-    """
-    from pynestml.codegeneration.nest_builder import NESTBuilder
-    from pynestml.frontend.pynestml_frontend import generate_target
-
-    # it wants CMake, and the folder in which NEST was built: that of PyPI's wheels is gone
-    NESTBuilder.build = lambda self: None
-    if generate_target(file, "NEST", target_path=".", module_name=MODULE):
-        raise SystemExit(1)

@@ -18,11 +18,12 @@ from hpcsim import paths as assets
 from hpcsim.errors import SimulationError, nearest
 from hpcsim.files import replacing, write_text
 from hpcsim.models.compiler import compiler_version, cpp_compiler, made_once
+from hpcsim.models.neuron.nmodl.mod_file import digest, included, mechanism_name, mod_files
 from hpcsim.models.plain_path import plain, plain_folder
 from hpcsim.plugin import not_installed
 
-#: Names of the mechanisms that this process has loaded; NEURON cannot unload or replace one.
-_loaded: set[str] = set()
+#: Mechanisms that this process has loaded, with the digests of their files; NEURON cannot unload or replace one.
+_loaded: dict[str, str] = {}
 
 
 def neuron_interpreter() -> Any:
@@ -78,79 +79,109 @@ def sources(names: Iterable[str | Path]) -> dict[str, Path]:
     Parameters
     ----------
     names : iterable of str or Path
-        Mechanisms, such as ``Exp2SynI``, or files of others.
+        Mechanisms of hpcsim, such as ``Exp2SynI``; mod files of others; folders of these.
 
     Returns
     -------
     dict of str to Path
-        Sorted by name.
+        Sorted by the name that the file gives to its mechanism.
 
     Raises
     ------
     SimulationError
-        If one of them is not there.
+        If one of them is not there, or two files give one name.
     """
     folder = assets.folder("mod")
     known = {path.stem: path for path in folder.glob("*.mod")}
-    found = {}
+    found: dict[str, Path] = {}
     for name in names:
         if isinstance(name, str) and name not in known:
-            raise SimulationError(f'there is no mechanism "{name}" in {folder}; {nearest(name, known)}')
-        found[Path(name).stem] = known[name] if isinstance(name, str) else name
+            hint = f"for a file of your own, give pathlib.Path({name!r})" if name.endswith(".mod") else nearest(name, known)
+            raise SimulationError(f'there is no mechanism "{name}" in {folder}; {hint}')
+        for path in [known[name]] if isinstance(name, str) else mod_files(name):
+            other = found.setdefault(mechanism_name(path), path)
+            if other.absolute() != path.absolute():
+                raise SimulationError(
+                    f'{other} and {path} both make a mechanism called "{mechanism_name(path)}"; NEURON takes one of a name: '
+                    "leave one of them out, or change its SUFFIX"
+                )
     return dict(sorted(found.items()))
 
 
 def identity(names: Iterable[str | Path]) -> Mapping[str, str]:
-    """SHA-256 of the files of some mechanisms, by file name."""
-    return {f"{name}.mod": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources(names).items()}
+    """SHA-256 of the files of some mechanisms with what they include, by file name."""
+    return {path.name: digest(path) for path in sources(names).values()}
 
 
-def library(names: Sequence[str | Path], cache: Path) -> Path:
+def library(names: Sequence[str | Path], cache: Path) -> Path | None:
     """Compile some mechanisms into one shared library, unless it is there already.
+
+    For the `prepare` of a model, which is called once before all tasks: a mod file with an error then ends the command, and
+    does not fail point by point.
 
     Parameters
     ----------
     names : sequence of str or Path
-        Mechanisms, as in :func:`sources`.
+        Mechanisms of hpcsim, mod files of your own, or folders of mod files.
     cache : Path
-        Where compiled libraries are kept, by what they were made of.
+        Where compiled libraries are kept, by what they were made of; a model has it as ``context.cache``. Processes that want
+        the same one at once wait for the first.
 
     Returns
     -------
-    Path
-        The shared library.
+    Path or None
+        The shared library; None of no mechanism.
 
     Raises
     ------
     SimulationError
-        If the compiler refuses; its words are in the message.
+        If a file is not there, two have the same mechanism, nrnivmodl refuses (its words are in the message), or has compiled
+        them in the current folder, which NEURON loads by itself.
     """
-    files = sources(names)
-    folder = cache / "mechanisms" / _key(names)
+    files = list(sources(names).values())
+    if not files:
+        return None
+    own = Path.cwd() / platform.machine()
+    if already := [path.name for path in files if (own / f"{path.stem}.o").exists()]:
+        raise SimulationError(
+            f"{own}: nrnivmodl has compiled {', '.join(already)} there, and NEURON loads that folder by itself whatever the mod files "
+            "say by now; remove it, or rename it: hpcsim compiles them"
+        )
+    folder = cache / "mechanisms" / _key(files)
     target = folder / f"libnrnmech{'.dylib' if sys.platform == 'darwin' else '.so'}"
-    return made_once(target, lambda place: _compile(list(files.values()), place))
+    return made_once(target, lambda place: _compile(files, place))
 
 
 def load(names: Sequence[str | Path], cache: Path) -> None:
-    """Make some mechanisms known to NEURON in this process, compiling them first where needed.
+    """Make mechanisms known to NEURON in this process, compiling them first where needed; a second call does nothing.
+
+    For the function of a model, before it inserts them.
 
     Parameters
     ----------
     names : sequence of str or Path
-        Mechanisms, as in :func:`sources`.
+        As in :func:`library`.
     cache : Path
         As in :func:`library`.
 
     Raises
     ------
     SimulationError
-        If they do not compile, do not load, or somebody else has loaded mechanisms of these names.
+        If they do not compile, do not load, this process has another mechanism of that name, or somebody else has loaded one.
     """
-    missing = {Path(name).stem: name for name in names if Path(name).stem not in _loaded}
+    missing = {}
+    for name, path in sources(names).items():
+        if name not in _loaded:
+            missing[name] = path
+        elif _loaded[name] != digest(path):
+            raise SimulationError(
+                f'{path}: this process has loaded another mechanism "{name}", or an earlier version of that file, and NEURON cannot '
+                'replace one; start a new process (restart the notebook\'s kernel, or run the study with on="local")'
+            )
     if not missing:
         return
     h = neuron_interpreter()
-    foreign = [name for name in sorted(missing) if hasattr(h, name)]
+    foreign = [name for name in missing if hasattr(h, name)]
     if foreign:
         raise SimulationError(
             f"NEURON already knows {', '.join(foreign)} from elsewhere, which may be another mechanism of that name; "
@@ -158,9 +189,9 @@ def load(names: Sequence[str | Path], cache: Path) -> None:
             "and without NRN_NMODL_PATH"
         )
     path = library(list(missing.values()), cache)
-    if not h.nrn_load_dll(str(plain(path))):
+    if path is None or not h.nrn_load_dll(str(plain(path))):
         raise SimulationError(f"NEURON cannot load {path}; remove that folder and try again")
-    _loaded.update(missing)
+    _loaded.update({name: digest(file) for name, file in missing.items()})
 
 
 def loaded() -> tuple[str, ...]:
@@ -188,10 +219,10 @@ def write_once(path: Path, text: str) -> Path:
     return path
 
 
-def _key(names: Iterable[str | Path]) -> str:
+def _key(files: Iterable[Path]) -> str:
     """What a compiled library depends on, as 32 hexadecimal digits."""
     compiler = compiler_version(cpp_compiler("NEURON's mechanisms"))
-    parts = [f"{name} {digest}" for name, digest in identity(names).items()]
+    parts = [f"{path.name} {digest(path)}" for path in files]
     parts += [version("neuron"), compiler, platform.machine()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -205,7 +236,8 @@ def _compile(files: Sequence[Path], target: Path) -> None:
         raise SimulationError(not_installed("a mechanism of NEURON", "nrnivmodl", "neuron"))
     with plain_folder(target.parent) as folder:
         for file in files:
-            shutil.copy(file, folder)
+            for path in (file, *included(file)):
+                shutil.copy(path, folder)
         done = subprocess.run(
             [nrnivmodl, "."],
             cwd=folder,

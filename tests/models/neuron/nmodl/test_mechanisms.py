@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
@@ -71,7 +72,7 @@ def test_mechanisms_of_somebody_else_are_refused(neuron_cache: Path, monkeypatch
     """A mechanism that NEURON has from elsewhere may be another one; loading it twice ends the process."""
     mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
     mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
-    monkeypatch.setattr(mechanisms, "_loaded", set())
+    monkeypatch.setattr(mechanisms, "_loaded", {})
     with pytest.raises(SimulationError, match="already knows Exp2SynI, Ih from elsewhere"):
         mechanisms.load(["Exp2SynI", "Ih"], neuron_cache)
 
@@ -114,3 +115,73 @@ def test_synapse_current(neuron_cache: Path):
     assert t[i.argmin()] == pytest.approx(1 + t_peak, abs=2.0**-7)
     late = t > 8
     assert np.polyfit(t[late], np.log(-i[late]), 1)[0] == pytest.approx(-1 / 2.0, rel=1e-2)
+
+
+KDR = """COMMENT
+NEURON { SUFFIX wrong }
+ENDCOMMENT
+: POINT_PROCESS wrong
+NEURON { SUFFIX own_kdr
+    USEION k READ ek WRITE ik
+    RANGE gbar }
+PARAMETER { gbar = 0.01 (S/cm2) }
+ASSIGNED { v (mV) ek (mV) ik (mA/cm2) }
+BREAKPOINT { ik = gbar*(v-ek) }
+"""
+
+
+def test_files_of_a_user_are_loaded_once_and_never_mixed_up(tmp_path: Path):
+    """By the name of the mechanism, not of the file; a file that was edited is not taken for the one that is loaded."""
+    file = tmp_path / "potassium.mod"
+    file.write_text(KDR)
+    mechanisms.load([file], tmp_path / "cache")
+    mechanisms.load([tmp_path], tmp_path / "cache")
+    assert "own_kdr" in mechanisms.loaded()
+    with mechanisms.empty_session() as h:
+        section = h.Section(name="soma")
+        section.insert("own_kdr")
+        assert section(0.5).own_kdr.gbar == 0.01
+        del section
+    assert len(list((tmp_path / "cache").rglob("libnrnmech*"))) == 1
+    file.write_text(KDR.replace("0.01", "0.02"))
+    with pytest.raises(SimulationError, match=r'potassium.mod: this process has loaded another mechanism "own_kdr".*on="local"'):
+        mechanisms.load([file], tmp_path / "cache")
+    assert mechanisms.library([file], tmp_path / "cache") not in (tmp_path / "cache").rglob("none")
+    assert len(list((tmp_path / "cache").rglob("libnrnmech*"))) == 2
+
+
+def test_files_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Not there, no mod file, an empty folder, a name as text, two files with one mechanism, one that NEURON has by itself."""
+    (tmp_path / "kdr.mod").write_text(KDR)
+    (tmp_path / "other.mod").write_text(KDR)
+    (tmp_path / "empty").mkdir()
+    for given, words in [
+        ([tmp_path / "kd.mod"], r'mod file .*/kd.mod is not there; did you mean "kdr.mod"'),
+        ([tmp_path / "empty" / "kd.mod"], "the folder has no mod files"),
+        ([tmp_path / "empty"], "empty has no mod files"),
+        ([Path(__file__)], "is no mod file"),
+        (["kdr.mod"], r"for a file of your own, give pathlib.Path\('kdr.mod'\)"),
+        ([tmp_path], r'kdr.mod and .*other.mod both make a mechanism called "own_kdr"'),
+    ]:
+        with pytest.raises(SimulationError, match=words):
+            mechanisms.library(given, tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    compiled = tmp_path / platform.machine()
+    compiled.mkdir()
+    (compiled / "kdr.o").write_text("")
+    with pytest.raises(SimulationError, match=r"nrnivmodl has compiled kdr.mod there, and NEURON loads that folder by itself"):
+        mechanisms.library([tmp_path / "kdr.mod"], tmp_path / "cache")
+    assert mechanisms.library([], tmp_path / "cache") is None
+    assert not (tmp_path / "cache").exists()
+
+
+def test_included_files_are_part_of_a_mechanism(tmp_path: Path):
+    """An edit of what a mod file includes is another mechanism."""
+    file = tmp_path / "kdr.mod"
+    file.write_text('INCLUDE "units.inc"\n' + KDR)
+    (tmp_path / "units.inc").write_text("UNITS { (mV) = (millivolt) }")
+    first = mechanisms.identity([file])
+    target = mechanisms.library([file], tmp_path / "cache")
+    assert target is not None and target.exists()
+    (tmp_path / "units.inc").write_text("UNITS { (mV) = (millivolt) (S) = (siemens) }")
+    assert mechanisms.identity([file]) != first
