@@ -144,8 +144,8 @@ def library(names: Sequence[str | Path], cache: Path) -> Path | None:
     own = Path.cwd() / platform.machine()
     if already := [path.name for path in files if (own / f"{path.stem}.o").exists()]:
         raise SimulationError(
-            f"{own}: nrnivmodl has compiled {', '.join(already)} there, and NEURON loads that folder by itself whatever the mod files "
-            "say by now; remove it, or rename it: hpcsim compiles them"
+            f"{own}: nrnivmodl has compiled {', '.join(already)} there, and NEURON loads that folder by itself, whatever the mod "
+            "files say by now; remove it, or rename it: hpcsim compiles them"
         )
     folder = cache / "mechanisms" / _key(files)
     target = folder / f"libnrnmech{'.dylib' if sys.platform == 'darwin' else '.so'}"
@@ -175,8 +175,8 @@ def load(names: Sequence[str | Path], cache: Path) -> None:
             missing[name] = path
         elif _loaded[name] != digest(path):
             raise SimulationError(
-                f'{path}: this process has loaded another mechanism "{name}", or an earlier version of that file, and NEURON cannot '
-                'replace one; start a new process (restart the notebook\'s kernel, or run the study with on="local")'
+                f'{path}: this process has loaded another mechanism "{name}", or an earlier version of that file, and NEURON '
+                'cannot replace one; start a new process (restart the notebook\'s kernel, or run the study with on="local")'
             )
     if not missing:
         return
