@@ -65,10 +65,10 @@ class Points(Sequence[Point]):
         if isinstance(index, str):
             if index not in self.columns:
                 raise _unknown(index, self.columns)
-            values = self.columns[index].view()
+            own = self.columns[index].view()
             # a model that scales it in place would change its points
-            values.flags.writeable = False
-            return values
+            own.flags.writeable = False
+            return own
         if isinstance(index, (int, np.integer)):
             values = {
                 name: column[index].item() if isinstance(column[index], np.generic) else column[index]

@@ -188,9 +188,9 @@ def load(names: Sequence[str | Path], cache: Path) -> None:
             f"start where there is no folder {platform.machine()} of compiled mechanisms (now: {Path.cwd()}) "
             "and without NRN_NMODL_PATH"
         )
-    path = library(list(missing.values()), cache)
-    if path is None or not h.nrn_load_dll(str(plain(path))):
-        raise SimulationError(f"NEURON cannot load {path}; remove that folder and try again")
+    compiled = library(list(missing.values()), cache)
+    if compiled is None or not h.nrn_load_dll(str(plain(compiled))):
+        raise SimulationError(f"NEURON cannot load {compiled}; remove that folder and try again")
     _loaded.update({name: digest(file) for name, file in missing.items()})
 
 
