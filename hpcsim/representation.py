@@ -42,5 +42,18 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
+def rate(points_per_second: float) -> str:
+    """A rate in the unit that gives it a digit before the point.
+
+    Examples
+    --------
+    >>> rate(1234.4), rate(4.56), rate(0.2), rate(0.001)
+    ('1,234 points/s', '4.6 points/s', '12 points/min', '3.6 points/h')
+    """
+    unit, seconds = next(((unit, n) for unit, n in (("s", 1), ("min", 60)) if points_per_second * n >= 1), ("h", 3600))
+    value = points_per_second * seconds
+    return f"{value:,.0f} points/{unit}" if value >= 9.95 else f"{value:.1f} points/{unit}"
+
+
 def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag} {_CELL}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hpcsim.cli.planned import inference_words
-from hpcsim.dashboard.formatting import rate
 from hpcsim.inference.finding import numbers
 from hpcsim.inference.note import is_warning
+from hpcsim.representation import rate
 from hpcsim.scheduler.executor import Listener
 from hpcsim.study.directory import StudyDirectory
 from hpcsim.study.expected_size import describe_size, disk_warning, free_bytes, human_bytes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpcsim.dashboard import chart, formatting
 from hpcsim.dashboard.monitor import Progress
+from hpcsim.representation import rate
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -125,7 +126,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "asset": lambda text: Markup(text),
-        "rate": formatting.rate,
+        "rate": rate,
         "duration": formatting.duration,
         "moment": formatting.moment,
         "percent": formatting.percent,

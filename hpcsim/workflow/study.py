@@ -86,7 +86,8 @@ class Study(value.Study):
         infer : bool
             Whether inference and report follow the sweep.
         listener : Listener, optional
-            Is told what happens meanwhile.
+            Is told what happens meanwhile. Without one, the cell of a notebook shows a bar, what is to be said, and why points
+            failed, as the command does in a terminal; a script shows nothing.
 
         Returns
         -------
@@ -100,21 +101,51 @@ class Study(value.Study):
         AllFailedError
             If no point succeeded; the results hold the reasons.
         """
-        from hpcsim.collector.results import Results
-        from hpcsim.scheduler.state.outcome import check_success
-        from hpcsim.scheduler.sweep import sweep
+        from hpcsim.errors import AllFailedError
         from hpcsim.scheduler.target import Target
-        from hpcsim.workflow.analysis import check_inference
+        from hpcsim.workflow.notebook import NotebookListener, in_notebook
 
         target = Target.of(on, workers=workers, site=site, scheduler=scheduler, overrides=overrides)
         place = self.directory(directory)
+        again = {"retry_failed": retry_failed, "accept_changes": accept_changes}
+        if listener is not None or not in_notebook():
+            return self._run(place, target, again, listener, infer=infer)
+        with NotebookListener() as shown:
+            try:
+                results = self._run(place, target, again, shown.listener(), infer=infer)
+            except AllFailedError:
+                shown.failures(self, place)
+                raise
+            shown.failures(self, place)
+            return results
+
+    def _run(
+        self, place: StudyDirectory, target: Target, again: Mapping[str, bool], listener: Listener | None, *, infer: bool
+    ) -> Results:
+        """Sweep, inference and report."""
+        from hpcsim.collector.results import Results
+        from hpcsim.errors import AllFailedError
+        from hpcsim.scheduler.state.outcome import check_success
+        from hpcsim.scheduler.sweep import sweep
+        from hpcsim.workflow.analysis import check_inference
+        from hpcsim.workflow.reporting import is_short, report_words
+
         if infer:
             check_inference(self)
-        again = {"retry_failed": retry_failed, "accept_changes": accept_changes}
-        sweep(self, place, target, infer=infer, listener=listener, **again)
-        check_success(self, place)
+        before = sweep(self, place, target, infer=infer, listener=listener, **again)
+        notify = listener.notify if listener else lambda text: None
+        fresh = infer and bool(before.left or place.report_is_old())
+        try:
+            check_success(self, place)
+        except AllFailedError:
+            if fresh:
+                notify(report_words(self, place))
+            raise
         if infer and self.methods:
             self.infer(place, target, **again)
+        elif fresh and (before.left or not is_short(place)):
+            # as the command: a sweep that is shorter than its figures gets none
+            notify(report_words(self, place))
         return Results(place.results)
 
     def check(self, directory: str | Path | None = None) -> CheckReport:

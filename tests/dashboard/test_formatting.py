@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hpcsim.dashboard.formatting import duration, folder, moment, percent, rate
+from hpcsim.dashboard.formatting import duration, folder, moment, percent
+from hpcsim.representation import rate
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import HpcsimError, ResultsError
-from hpcsim.files import replacing, write_text
+from hpcsim.files import write_text
 from hpcsim.inference.method import installed
 from hpcsim.inference.npe.ascent import climb
 from hpcsim.inference.npe.density import Architecture, blank, classifier
 from hpcsim.inference.npe.draws import draw
+from hpcsim.inference.npe.labelled import labelled
+from hpcsim.inference.npe.weights import put_weights, save_weights
 from hpcsim.inference.observations import check_extractor, feature_values
 from hpcsim.inference.prior import Prior
 from hpcsim.inference.scales import Scales
@@ -24,6 +26,7 @@ from hpcsim.representation import ROWS, block, line, table
 
 if TYPE_CHECKING:
     import torch
+    import xarray as xr
     from pandas import DataFrame
 
 #: What the numbers of a stored posterior depend on.
@@ -143,6 +146,17 @@ class Posterior:
                     samples[cell, have[cell] : have[cell] + len(new)] = new
                     have[cell] += len(new)
         return samples
+
+    def labelled_samples(self, observations: DataFrame, n: int = 1000, seed: int = 0, *, patience: int = 100) -> xr.Dataset:
+        """What :meth:`sample` gives, by the names of parameters and with units; parameters and errors are the same.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable a parameter, of observation (with the index of the table) and draw; ``.to_dataframe()`` makes a table.
+        """
+        samples = self.sample(observations, n, seed, patience=patience)
+        return labelled(samples, self.parameters, self.units, observations.index)
 
     def acceptance(self, observations: DataFrame, n: int = 1000, seed: int = 0) -> np.ndarray:
         """Share of the network's draws that the prior (and the validity network) accepts.
@@ -283,16 +297,7 @@ class Posterior:
         Path
             Of the description.
         """
-        from safetensors.torch import save_file
-
         directory.mkdir(parents=True, exist_ok=True)
-        parts = {"network": self.network, "validity": self.validity}
-        tensors = {
-            f"{part}/{name}": tensor.detach().cpu().clone().contiguous()
-            for part, module in parts.items()
-            if module is not None
-            for name, tensor in module.state_dict().items()
-        }
         about = {
             "format": FORMAT,
             "architecture": asdict(self.architecture),
@@ -307,8 +312,7 @@ class Posterior:
             "versions": dict(self.versions),
             "check": self._check(),
         }
-        with replacing(directory / WEIGHTS) as temporary:
-            save_file(tensors, temporary)
+        save_weights(directory / WEIGHTS, {"network": self.network, "validity": self.validity})
         return write_text(directory / DESCRIPTION, json.dumps(about, indent=2) + "\n")
 
     def _check(self) -> list[float]:
@@ -380,10 +384,7 @@ def _restored(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Posterior
     parts = {"network": blank(architecture, len(prior.names), len(features))}
     if about["validity"]:
         parts["validity"] = classifier(np.zeros(len(prior.names)), np.ones(len(prior.names)))
-    for name, module in parts.items():
-        prefix = f"{name}/"
-        module.load_state_dict({key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)})
-        module.eval()
+    put_weights(parts, tensors)
     described = {name: about[name] for name in ("units", "extractor", "reach", "versions")}
     # posteriors of older versions have no scales
     described["theta_scales"] = Scales.of(prior.names, about.get("theta_scales", {}))

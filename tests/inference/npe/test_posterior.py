@@ -50,6 +50,21 @@ def test_the_gaussian_posterior_is_recovered(trained):
     assert correlation == pytest.approx(covariance[0, 1] / sd.prod(), abs=0.08)
 
 
+def test_samples_with_names_and_units():
+    """The same numbers as without; a parameter without a unit has none, and tables with two columns as index are read."""
+    posterior = exact()
+    posterior.units = {"a": "mV", "b": ""}
+    cells = observed(3).set_index(pd.Index(["one", "two", "three"]))
+    found = posterior.labelled_samples(cells, 20, seed=3)
+    plain = posterior.sample(cells, 20, seed=3)
+    assert dict(found.sizes) == {"observation": 3, "draw": 20} and set(found.data_vars) == {"a", "b"}
+    np.testing.assert_array_equal(found["b"].sel(observation="two"), plain[1, :, 1])
+    assert found["a"].attrs == {"units": "mV"} and found["b"].attrs == {}
+    assert list(found.to_dataframe().columns) == ["a", "b"] and len(found.to_dataframe()) == 60
+    double = cells.set_index(pd.MultiIndex.from_product([["x"], [1, 2, 3]]))
+    assert posterior.labelled_samples(double, 2)["observation"].values[1] == "('x', 2)"
+
+
 def test_the_maximum_is_the_analytic_one(trained):
     cells = observed(30)
     mean, covariance = linear_posterior(cells.to_numpy())
