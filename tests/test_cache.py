@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from hpcsim import paths as assets
+from hpcsim.cli import start_cost
 from hpcsim.cli.doctor import examine
 from hpcsim.errors import StorageError
 from hpcsim.paths import cache_directory
@@ -18,6 +19,8 @@ def cache(tmp_path, monkeypatch):
     place = tmp_path / "cache"
     monkeypatch.setenv("HPCSIM_CACHE", str(place))
     monkeypatch.delenv("HPCSIM_CACHE_SHARED", raising=False)
+    # which import simulators
+    monkeypatch.setattr(start_cost, "start_costs", lambda: iter(()))
     return place
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hpcsim.plugin import install_command
 
@@ -50,18 +50,21 @@ _DISTRIBUTIONS = (
     ("pycatch22", "inference", "time-series features"),
     ("scikit-learn", "inference", "regression"),
     ("sbi", "sbi", "simulation-based inference"),
+    ("optuna", "samplers", "searches"),
     ("pynwb", "nwb", "recordings"),
     ("neo", "export", "results for Neo and Elephant"),
     ("pyarrow", "export", "Parquet files"),
     ("zarr", "export", "Zarr stores"),
     ("dask-jobqueue", "slurm", "Dask workers as Slurm jobs"),
     ("nemos", "glm", "generalised linear models"),
+    ("nestml", "nestml", "neurons in NESTML"),
+    ("imageio-ffmpeg", "movie", "animations as MP4"),
 )
 
 #: Program, what it is for, Debian package.
 _PROGRAMS = (
     ("sbatch", "Slurm", "the cluster has it; for trials: apt-get install slurm-wlm"),
-    ("apptainer", "containers on clusters", "ask the cluster's administrators; for trials: apptainer's Debian package"),
+    ("apptainer", "containers on clusters", "the cluster has it; for trials: scripts/apptainer-install.sh of the repository"),
     ("docker", "containers on a workstation", "apt-get install docker.io"),
 )
 
@@ -71,14 +74,17 @@ _SCRATCH_MB = 50
 
 
 def examine() -> Iterator[Check]:
-    """Look at Python, engines, compiler, MPI, Slurm and containers; imports none of them."""
+    """Look at Python, engines, compiler, MPI, Slurm, containers, own site files, and what a task opens when it starts."""
     yield _python()
     yield from (_distribution(*item) for item in _DISTRIBUTIONS)
     yield _compiler()
     yield _mpi()
-    yield _neuron_mpi()
+    if _installed("neuron"):
+        yield _neuron_mpi()
     yield from (_program(*item) for item in _PROGRAMS)
+    yield from _sites()
     yield _cache()
+    yield from _starts()
 
 
 def examine_site(target: Target, patience: float, notify: Callable[[str], None]) -> Iterator[Check]:
@@ -150,42 +156,102 @@ def _distribution(name: str, extra: str, purpose: str) -> Check:
         return Check(name, "missing", purpose, install_command(extra))
 
 
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def _compiler() -> Check:
-    path = shutil.which("c++") or shutil.which("g++")
+    # as what compiles takes it
+    name = os.environ.get("CXX", "c++")
+    path = shutil.which(name)
+    if path is None and "CXX" in os.environ:
+        return Check(
+            "C++ compiler", "wrong", f'CXX is "{name}", and there is no such program', "unset CXX, or set it to a C++ compiler"
+        )
     if path is None:
-        return Check("C++ compiler", "missing", "for NEURON mechanisms and Brian2", "apt-get install g++ make")
+        return Check("C++ compiler", "missing", "for NEURON mechanisms, NESTML and Brian2", "apt-get install g++ make")
     if shutil.which("make") is None:
         return Check("C++ compiler", "wrong", f"{path}, but no make", "apt-get install make")
-    return Check("C++ compiler", "ok", _first_line([path, "--version"]))
+    return Check("C++ compiler", "ok", _answer([path, "--version"]).words)
 
 
 def _mpi() -> Check:
     """The launcher must be of the library that mpi4py loads, or every rank is a world of its own."""
     launcher = shutil.which("mpiexec")
     own = Path(sys.prefix) / "bin" / "mpiexec"
+    purpose = "only for simulations that do not fit one process"
     if launcher is None and not own.exists():
-        return Check("MPI", "missing", "only for simulations that do not fit one process", "pip install mpich mpi4py")
+        return Check("MPI", "missing", purpose, install_command("mpi"))
     if own.exists() and launcher is not None and Path(launcher).resolve() != own.resolve():
         remedy = f'put "{own.parent}" first in PATH'
         return Check("MPI", "wrong", f"mpiexec is {launcher}, but this environment has {own}", remedy)
-    return Check("MPI", "ok", f"{launcher or own}: {_first_line([str(launcher or own), '--version'])}")
+    found = launcher or str(own)
+    if not _installed("mpi4py"):
+        remedy = f"{install_command('mpi')}, or mpi4py built against the MPI of {found}"
+        return Check("MPI", "missing", f"{found}, but no mpi4py; {purpose}", remedy)
+    return Check("MPI", "ok", f"{found}: {_answer([found, '--version']).words}")
 
 
 def _neuron_mpi() -> Check:
     """NEURON's wheel looks for libmpi.so by itself and may find another MPI than the launcher's."""
     library = Path(sys.prefix) / "lib" / "libmpi.so.12"
     if not library.exists():
-        return Check("NEURON's MPI", "missing", "no MPI library in this environment", "pip install mpich mpi4py")
+        detail = "no MPI library in this environment; only for NEURON on several ranks"
+        return Check("NEURON's MPI", "missing", detail, install_command("mpi"))
     told = os.environ.get("MPI_LIB_NRN_PATH", "")
     detail = f"{library}" + (f", told by MPI_LIB_NRN_PATH={told}" if told else " (hpcsim names it to NEURON itself)")
-    return Check("NEURON's MPI", "ok" if told in ("", str(library)) else "wrong", detail)
+    fits = told in ("", str(library))
+    return Check("NEURON's MPI", "ok" if fits else "wrong", detail, "" if fits else "unset MPI_LIB_NRN_PATH")
 
 
 def _program(name: str, purpose: str, remedy: str) -> Check:
     path = shutil.which(name)
     if path is None:
         return Check(name, "missing", purpose, remedy)
-    return Check(name, "ok", f"{path}: {_first_line([path, '--version'])}")
+    answer = _answer([path, "--version"])
+    if answer.well:
+        return Check(name, "ok", f"{path}: {answer.words}")
+    if name == "sbatch":
+        detail = f"{path} is there, and finds no cluster: {answer.words}"
+        return Check(name, "missing", detail, "log in where Slurm is set up, or set SLURM_CONF; for trials: hpcsim slurm-demo")
+    return Check(name, "wrong", f"{path}: {answer.words}", f"{path} --version must work; {remedy}")
+
+
+def _sites() -> Iterator[Check]:
+    """The user's own site files; those that ship with hpcsim are right."""
+    from hpcsim.errors import HpcsimError
+    from hpcsim.scheduler.site.files import load_site, own_sites
+
+    for name, path in own_sites().items():
+        try:
+            load_site(path)
+        except HpcsimError as error:
+            yield Check(f"site {name}", "wrong", str(error))
+        else:
+            yield Check(f"site {name}", "ok", f"{path}  (hpcsim doctor --site {name} tries it)")
+
+
+def _starts() -> Iterator[Check]:
+    """Files that a task opens before its first point, and whether many tasks at once would ask a shared disk for them."""
+    import hpcsim
+    from hpcsim.cli.start_cost import file_system, start_costs
+
+    words = []
+    for cost in start_costs():
+        if cost.error:
+            name = cost.what.removeprefix("a task with ")
+            yield Check(name, "wrong", f"it is installed and cannot be imported: {cost.error}", "install it again")
+        else:
+            words.append(f"{cost.what} {cost.files:,} ({cost.size / 1e6:,.0f} MB)")
+    kinds = [file_system(path) for path in (Path(sys.prefix), Path(hpcsim.__file__))]
+    shared = next((kind for kind, others in kinds if others), "")
+    where = f"on {shared}, which all nodes ask" if shared else "on a disk of this machine"
+    hint = "for hundreds of tasks at once put the environment on the nodes: docs/how-to/clusters.md, Many tasks at once"
+    yield Check("task start", "ok", f"files that are opened: {', '.join(words)}; they are {where}", hint if shared else "")
 
 
 def _cache() -> Check:
@@ -196,16 +262,29 @@ def _cache() -> Check:
         path = cache_directory()
     except StorageError as error:
         return Check("cache", "wrong", str(error))
-    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
-    if os.access(nearest, os.W_OK):
+    # it was made if that can be done
+    if path.is_dir() and os.access(path, os.W_OK):
         return Check("cache", "ok", str(path))
-    return Check("cache", "wrong", f"{path} is not writable", "set HPCSIM_CACHE to a folder that is")
+    return Check("cache", "wrong", f"{path} is no folder that can be written", "set HPCSIM_CACHE to a folder that is")
 
 
-def _first_line(command: list[str]) -> str:
+class _Answer(NamedTuple):
+    """What a program says about itself, and whether it went well."""
+
+    words: str
+    well: bool
+
+
+def _answer(command: list[str]) -> _Answer:
+    """The first line of an answer; where that is a title, with the line of the version."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "does not answer"
-    lines = (done.stdout or done.stderr).strip().splitlines()
-    return lines[0].strip() if lines else ""
+    except subprocess.TimeoutExpired:
+        return _Answer("it does not answer within 10 s", False)
+    except OSError as error:
+        return _Answer(f"it cannot be started: {error.strerror}", False)
+    lines = [line.strip() for line in (done.stdout or done.stderr).splitlines() if line.strip()]
+    words = next(iter(lines), "it says nothing")
+    if words.endswith(":"):
+        words += next((f" {' '.join(line.split())}" for line in lines if line.startswith("Version:")), "")
+    return _Answer(words, done.returncode == 0)

@@ -33,8 +33,13 @@ def load_site(where: str | Path = "") -> Site:
 
 def sites() -> dict[str, Path]:
     """Sites by name; the user's own override those that ship with hpcsim."""
+    return {path.stem: path for path in sorted((folder("jobs") / "sites").glob("*.toml"))} | own_sites()
+
+
+def own_sites() -> dict[str, Path]:
+    """The user's own sites by name."""
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "hpcsim" / "sites"
-    return {path.stem: path for place in (folder("jobs") / "sites", own) for path in sorted(place.glob("*.toml"))}
+    return {path.stem: path for path in sorted(own.glob("*.toml"))}
 
 
 def _find(where: str | Path) -> Path:
