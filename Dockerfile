@@ -8,7 +8,7 @@
 # gigabytes for GPUs that nothing here uses. Else: --build-arg PIP_EXTRA_INDEX_URL=(where PyTorch keeps its CPU builds).
 ARG BASE=python:3.11-slim-bookworm
 
-# NEST with MPI, which PyPI has not: a quarter of an hour, unless wheels/ has it
+# NEST with MPI, which PyPI has not: 22 CPU-minutes, unless wheels/ has it
 FROM ${BASE} AS nest
 WORKDIR /src
 COPY scripts/build-nest-mpi.sh scripts/debian-install.sh scripts/

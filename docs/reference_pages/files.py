@@ -20,7 +20,7 @@ def study_file() -> str:
     parts = [_section(field.annotation, f"[{name}]") for name, field in StudyFile.model_fields.items() if _is_section(field)]
     about = (
         "A study is one TOML file; a key that is not here is a mistake, and the message names the nearest one. "
-        "`[space]`, `[fixed]` and the tables of distributions are in the [guide](../../how-to/guide.md#the-study-file), "
+        "`[space]`, `[fixed]` and the tables of distributions are on the page of [study files](../../how-to/study_file.md), "
         "`[sampler]` on the page of [searches](../../how-to/search.md#keys). `[[stages]]` and `[[inference]]` have `use` and "
         "the options of the "
         "[stage](stages.md) or [method](methods.md). `[scales.NAME]` holds any of these tables: its keys replace the others "

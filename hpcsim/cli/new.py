@@ -158,7 +158,7 @@ def _sound(model: Model, reference: str, folder: Path, name: str, values: list[f
 
 def _lines(model: Model, reference: str, name: str, varied: Parameter | None, values: list[float]) -> Iterator[str]:
     yield f"# {model.name} {model.version}: {model.description}".rstrip(": ")
-    yield f"# `hpcsim plan {name}.toml` says what it would run, `hpcsim run {name}.toml` runs it; keys: docs/how-to/guide.md"
+    yield f"# `hpcsim plan {name}.toml` says what it would run, `hpcsim run {name}.toml` runs it; keys: docs/how-to/study_file.md"
     yield from ("[study]", f"name = {_toml(name)}", f"model = {_toml(reference)}", "seed = 1")
     yield "# replicates = 1       # simulations of each point, with seeds of their own"
     if model.presets:

@@ -25,10 +25,14 @@ BREAKPOINT { i = g * (v - e) }
 
 
 def results_of_a_grid() -> None:
-    """What the guide reads: results of a grid, and a posterior."""
+    """What the page on results reads."""
     grid = {"J_ext": {"linspace": [26, 32, 3], "unit": "pA"}, "g": [4.0, 5.0]}
     stages = [{"use": "features.catch22", "of": "v"}]
     hpcsim.Study("drive", "doc_toys:drive", space=grid, stages=stages).run("inline").close()
+
+
+def a_posterior() -> None:
+    """What the page on inference loads."""
     inference = [{"use": "inference.npe", "of": ["rate"], "epochs": 2, "transforms": 2, "hidden": 4, "samples": 20}]
     prior = {"J_ext": {"uniform": [26, 32], "unit": "pA"}}
     design = {"method": "random", "n": 60}
@@ -67,11 +71,13 @@ PAGES = {
         },
     ),
     "docs/start/read_results.md": Page("docs/start/read_results.md", before=an_own_study),
-    "docs/how-to/guide.md": Page(
-        "docs/how-to/guide.md",
-        {'point("8bd4e4")': "point(0)", "cells, 1000": 'hpcsim.open("runs/drive").features(["rate"])[:2], 3'},
-        results_of_a_grid,
+    "docs/how-to/results.md": Page("docs/how-to/results.md", {'point("8bd4e4")': "point(0)"}, results_of_a_grid),
+    "docs/how-to/inference.md": Page(
+        "docs/how-to/inference.md",
+        {"cells, 1000": '__import__("hpcsim").open("runs/bernaerts_m1").features(["rate"])[:2], 3'},
+        a_posterior,
     ),
+    "docs/how-to/notebook.md": Page("docs/how-to/notebook.md", before=an_own_study),
     "docs/how-to/search.md": Page("docs/how-to/search.md", before=results_of_a_search),
     "docs/tutorials/fitting.md": Page(
         "docs/tutorials/fitting.md",
