@@ -6,12 +6,17 @@ A file is there as a whole or not at all, whatever is killed and whenever the po
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def regular(path: Path, largest: int | None = None) -> Path:
@@ -38,6 +43,35 @@ def regular(path: Path, largest: int | None = None) -> Path:
     if largest is not None and about.st_size > largest:
         raise OSError(errno.EFBIG, f"it has {about.st_size} bytes, expected at most {largest}")
     return path
+
+
+def read_arrays(source: Path | bytes) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` file by their names; the one of an ``.npy`` file has the name ``""``. No pickle is read.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or what is in it.
+
+    Raises
+    ------
+    OSError
+        If it is not there, or no such file; ``strerror`` says why.
+    """
+    import numpy as np
+
+    file = io.BytesIO(source) if isinstance(source, bytes) else regular(source)
+    try:
+        stored = np.load(file, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            return {"": stored}
+        with stored:
+            return dict(stored)
+    except OSError:
+        raise
+    except Exception as error:
+        # zipfile, zlib and numpy raise nearly anything at a damaged file; one that claims too much, MemoryError
+        raise OSError(errno.EINVAL, f"it holds no arrays that can be read ({type(error).__name__}: {error})") from error
 
 
 def publish(temporary: Path, path: Path) -> None:

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from hpcsim.files import publish, replacing, write_bytes, write_text
+from hpcsim.files import publish, read_arrays, replacing, write_bytes, write_text
 
 
 def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path):
@@ -17,6 +18,33 @@ def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path):
     assert path.read_bytes() == "µm\n".encode()
     assert write_bytes(path, b"new").read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_arrays_of_npy_and_npz(tmp_path):
+    np.savez(tmp_path / "a.npz", b=np.arange(3), c=np.ones(2))
+    np.save(tmp_path / "a.npy", np.arange(4))
+    assert {name: values.tolist() for name, values in read_arrays(tmp_path / "a.npz").items()} == {"b": [0, 1, 2], "c": [1, 1]}
+    assert read_arrays((tmp_path / "a.npy").read_bytes())[""].tolist() == [0, 1, 2, 3]
+
+
+class _Trap:
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+@pytest.mark.parametrize("claimed", ["(1000000000000,)", "(4, 4)", "(-1,)", "None", "(((((("])
+def test_arrays_that_are_none(tmp_path, claimed):
+    """A pickle, an archive cut short, a shape that no memory holds."""
+    np.savez(tmp_path / "a.npz", a=np.arange(3))
+    np.save(tmp_path / "a.npy", np.array([_Trap()], object), allow_pickle=True)
+    np.save(tmp_path / "b.npy", np.arange(3))
+    crafted = (tmp_path / "b.npy").read_bytes().replace(b"(3,), }" + b" " * 13, f"{claimed}, }}".ljust(20).encode())
+    for source in (tmp_path / "a.npy", (tmp_path / "a.npz").read_bytes()[:-5], b"", b"PK\3\4", crafted):
+        with pytest.raises(OSError, match=r"no arrays that can be read|allow_pickle"):
+            read_arrays(source)
+    assert not os.path.exists("sprung")
+    with pytest.raises(OSError, match="it is a folder"):
+        read_arrays(tmp_path)
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

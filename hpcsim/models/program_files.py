@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from hpcsim.errors import SimulationError, nearest, shown
+from hpcsim.files import read_arrays
 from hpcsim.space.parameter import Value
 
 #: In place of a file's name: what the program prints.
@@ -77,14 +77,11 @@ def read_output(path: Path, written: Iterable[str] = ()) -> dict[str, np.ndarray
         there = ", ".join(written)
         raise SimulationError(f"wrote no {path.name}; it wrote {shown(there) if there else 'nothing'}")
     try:
-        if path.suffix == ".npy":
-            return {path.stem: np.load(path, allow_pickle=False)}
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                return dict(arrays)
+        if path.suffix in (".npy", ".npz"):
+            return {name or path.stem: values for name, values in read_arrays(path).items()}
         if path.suffix in (".h5", ".hdf5"):
             return _datasets(path)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
         raise SimulationError(f"{path.name} cannot be read: {shown(error)}") from error
     return _columns(path)
 

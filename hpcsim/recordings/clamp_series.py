@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,9 +198,9 @@ def opened(file: Path) -> Iterator[Any]:
     try:
         with h5py.File(regular(file), "r") as plain:
             _check_version(file, plain)
-        with NWBHDF5IO(str(file), "r") as io:
+        with ExitStack() as stack:
             try:
-                nwb = io.read()
+                nwb = stack.enter_context(NWBHDF5IO(str(file), "r")).read()
             except Exception as error:  # hdmf and pynwb raise nearly anything at a file that lacks a part
                 raise ResultsError(f"{file}: is damaged, or no whole NWB file: {shown(error, 500)}") from error
             yield nwb

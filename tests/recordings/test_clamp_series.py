@@ -267,3 +267,10 @@ def test_damaged_files(draft: Draft) -> None:
     file.write_bytes(content[: len(content) // 2])
     with pytest.raises(ResultsError, match=r"cell\.nwb: cannot be read as an NWB file"):
         find_sweep(file, 300)
+    file.write_bytes(content)
+    with h5py.File(file, "r+") as plain:
+        # pynwb stumbles over it before it reads anything
+        del plain["specifications/hdmf-common"]
+        plain.create_group("specifications/hdmf-common")
+    with pytest.raises(ResultsError, match=r"cell\.nwb: is damaged, or no whole NWB file"):
+        find_sweep(file, 300)

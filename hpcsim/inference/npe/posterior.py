@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcsim.errors import HpcsimError, ResultsError
+from hpcsim.errors import HpcsimError, ResultsError, shown
 from hpcsim.files import write_text
 from hpcsim.inference.method import installed
 from hpcsim.inference.npe.ascent import climb
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LIBRARIES = ("hpcsim", "sbi", "nflows", "torch", "numpy")
 WEIGHTS, DESCRIPTION = "posterior.safetensors", "posterior.json"
 FORMAT = 1
+#: What a description that is not as it was written makes of the parts that are built from it.
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError, HpcsimError)
 # rows of one pass through the network: more are not faster, and take memory
 _ROWS = 50_000
 # how far log-probabilities of one network may lie apart on two machines (float32, sums of a few hundred terms)
@@ -358,10 +360,13 @@ def load_posterior(path: str | Path, *, extractor: Mapping[str, str] | None = No
         about = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
         tensors = load_file(directory / WEIGHTS)
         posterior = _restored(about, tensors)
-        expected = np.array(about["check"], float)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, HpcsimError) as error:
+        expected, found = np.array(about["check"], float), np.array(posterior._check())
+        if found.shape != expected.shape:
+            raise ValueError(f"the check has the shape {expected.shape}, expected {found.shape}")
+    except _DAMAGED as error:
+        raise ResultsError(f"{directory}: no posterior can be read here ({shown(repr(error), 500)}); train it again") from error
+    except SafetensorError as error:
         raise ResultsError(f"{directory}: no posterior can be read here ({error!r}); train it again") from error
-    found = np.array(posterior._check())
     if not np.allclose(found, expected, rtol=_AGREE, atol=_AGREE):
         raise ResultsError(
             f"{directory}: the weights give other numbers here (log-density {found[0]:.4f}, expected {expected[0]:.4f}); "
@@ -385,7 +390,7 @@ def _restored(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Posterior
     if about["validity"]:
         parts["validity"] = classifier(np.zeros(len(prior.names)), np.ones(len(prior.names)))
     put_weights(parts, tensors)
-    described = {name: about[name] for name in ("units", "extractor", "reach", "versions")}
+    described = {name: dict(about[name]) for name in ("units", "extractor", "reach", "versions")}
     # posteriors of older versions have no scales
     described["theta_scales"] = Scales.of(prior.names, about.get("theta_scales", {}))
     described["x_scales"] = Scales.of(features, about.get("x_scales", {}))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcsim.errors import ResultsError, nearest
+from hpcsim.files import read_arrays
 from hpcsim.inference.table_file import check_names, listed
 from hpcsim.inference.table_file import read_table as read_table
 
@@ -48,8 +49,8 @@ def read_counts(path: str | Path) -> DataFrame:
         table = read_table(path)
     else:
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                table = pandas.DataFrame(arrays["counts"], index=arrays["cells"], columns=arrays["genes"])
+            arrays = read_arrays(path)
+            table = pandas.DataFrame(arrays["counts"], index=arrays["cells"], columns=arrays["genes"])
         except (OSError, ValueError, KeyError) as error:
             raise ResultsError(
                 f"{path}: no gene counts can be read here ({error}); expected the arrays counts (cells, genes), cells and genes"

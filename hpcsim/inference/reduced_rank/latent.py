@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from hpcsim.errors import ResultsError, nearest
-from hpcsim.files import write_bytes, write_text
+from hpcsim.files import read_arrays, write_bytes, write_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -227,8 +227,7 @@ class LatentRegression(ABC):
                 raise ResultsError(f"{folder}: found a fit of kind {about['kind']}, expected {cls.kind}; use its own class")
             if about["sha256"] != hashlib.sha256(blob).hexdigest():
                 raise ResultsError(f"{folder}: {_ARRAYS} is not the file that {_ABOUT} describes; fit it again")
-            with np.load(io.BytesIO(blob), allow_pickle=False) as stored:
-                arrays = dict(stored)
+            arrays = read_arrays(blob)
             # JSON knows no tuples
             options = {name: tuple(value) if isinstance(value, list) else value for name, value in about["options"].items()}
             fit = cls(**options)
@@ -236,9 +235,11 @@ class LatentRegression(ABC):
             fit.genes_, fit.targets_ = tuple(about["genes"]), tuple(about["targets"])
             fit.features_in_, fit.notes_ = tuple(about["features"]), dict(about["notes"])
             fit._restore(arrays)
+            # parts that do not fit together show here, and not in an analysis
+            fit.predict(np.zeros((1, len(fit.features_in_))))
         except ResultsError:
             raise
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             raise ResultsError(f"{folder}: no fit can be read here ({error!r}); fit it again") from error
         return fit
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcsim.errors import ResultsError
+from hpcsim.errors import ResultsError, shown
 from hpcsim.files import write_bytes, write_text
 from hpcsim.inference.method import installed
 
@@ -151,8 +151,9 @@ def load_regression(
         about = json.loads((directory / "model.json").read_text(encoding="utf-8"))
         blob = (directory / "model.skops").read_bytes()
         intact = about["sha256"] == hashlib.sha256(blob).hexdigest()
-        names, targets, units, stored = about["features"], about["targets"], about["units"], about["versions"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names, targets = (_names(about[key]) for key in ("features", "targets"))
+        units, stored = dict(about["units"]), dict(about["versions"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ResultsError(f"{directory}: no regression can be read here ({error!r}); fit it again") from error
     if not intact:
         raise ResultsError(f"{directory}: model.skops is not the file that model.json describes; fit it again")
@@ -167,9 +168,21 @@ def load_regression(
             )
     try:
         pipeline = skops.io.loads(blob, trusted=list(TRUSTED))
+        found_targets = predict(pipeline, np.zeros((1, len(names)))).shape[1]
+        if found_targets != len(targets):
+            raise ValueError(f"it predicts {found_targets} numbers, and there are {len(targets)} targets")
     except UntrustedTypesFoundException as error:
         raise ResultsError(f"{directory}: model.skops holds types that are not trusted; beware ({error})") from error
-    return Regression(pipeline, tuple(names), tuple(targets), dict(units), dict(stored))
+    except Exception as error:
+        # skops, zipfile and scikit-learn raise nearly anything at parts that do not fit together
+        raise ResultsError(f"{directory}: model.skops cannot be read ({error!r}); fit it again") from error
+    return Regression(pipeline, names, targets, units, stored)
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"found {shown(found)}, expected names")
+    return tuple(found)
 
 
 def numbers(table: DataFrame) -> np.ndarray:

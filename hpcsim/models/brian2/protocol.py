@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hpcsim.errors import ResultsError, SimulationError
-from hpcsim.files import regular
+from hpcsim.files import read_arrays, regular
 from hpcsim.space.parameter import Parameter
 
 ALLEN = "Allen Cell Types Database, electrophysiology white paper; Teeter et al. 2018, doi:10.1038/s41467-017-02717-4"
@@ -175,7 +175,7 @@ def read_current(path: str, expected: str) -> np.ndarray:
         raise SimulationError(f'current_file is "{path}"; expected an absolute path, since tasks may run in another folder')
     try:
         found = digest(str(regular(file)))
-        values = np.load(file, allow_pickle=False) if file.suffix == ".npy" else np.loadtxt(file, dtype=float)
+        values = next(iter(read_arrays(file).values())) if file.suffix == ".npy" else np.loadtxt(file, dtype=float)
     except (OSError, ValueError, ResultsError) as error:
         raise SimulationError(
             f"{path}: no current can be read ({error}); expected a .npy or text file with one column"

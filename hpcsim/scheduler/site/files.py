@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hpcsim.errors import Problem, SiteError, nearest
+from hpcsim.files import regular
 from hpcsim.paths import folder
 from hpcsim.scheduler.site.site import Site
 from hpcsim.study.file import read
@@ -44,8 +46,9 @@ def own_sites() -> dict[str, Path]:
 
 def _find(where: str | Path) -> Path:
     path = Path(where)
-    if path.is_file():
-        return path
+    # no name of a file, or one that the system refuses
+    with suppress(OSError):
+        return regular(path)
     known = sites()
     if str(where) in known:
         return known[str(where)]

@@ -184,9 +184,18 @@ def test_loading_refuses_what_does_not_fit(trained, tmp_path):
     (tmp_path / "posterior.json").write_text(json.dumps(changed))
     with pytest.raises(ResultsError, match=r"other numbers here .*trained with .*sbi"):
         load_posterior(tmp_path)
-    (tmp_path / "posterior.json").write_text(json.dumps(about | {"features": ["x.one"]}))
-    with pytest.raises(ResultsError, match="no posterior can be read here"):
-        load_posterior(tmp_path)
+    for wrong in (
+        {"features": ["x.one"]},
+        {"reach": {"x.one": "far"}},
+        {"reach": {"x.one": [1]}},
+        {"units": 3},
+        {"check": [0.0]},
+        {"check": None},
+        {"architecture": {"density": "maf", "hidden": -1, "transforms": 2}},
+    ):
+        (tmp_path / "posterior.json").write_text(json.dumps(about | wrong))
+        with pytest.raises(ResultsError, match="no posterior can be read here"):
+            load_posterior(tmp_path)
 
 
 def test_validity_removes_what_leaks():

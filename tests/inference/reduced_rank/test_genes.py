@@ -50,6 +50,9 @@ def test_an_npz_without_the_arrays_is_refused(tmp_path):
     np.savez(tmp_path / "pickle.npz", counts=np.array([{}], object), cells=["a"], genes=["b"])
     with pytest.raises(ResultsError, match="allow_pickle"):
         read_counts(tmp_path / "pickle.npz")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "counts.npz").read_bytes()[:-9])
+    with pytest.raises(ResultsError, match="BadZipFile"):
+        read_counts(tmp_path / "half.npz")
 
 
 def test_log_expression_by_hand():

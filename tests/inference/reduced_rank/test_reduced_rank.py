@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -244,6 +245,17 @@ def test_a_damaged_or_other_fit_is_refused(tmp_path):
         SparseReducedRank.load(tmp_path)
     with pytest.raises(ResultsError, match="no fit can be read here"):
         SparseReducedRank.load(tmp_path / "nowhere")
+    # whoever changes the one can change the other
+    for changed in (blob[:-9], b"PK", blob[:300] + bytes(40) + blob[340:]):
+        (tmp_path / "fit.npz").write_bytes(changed)
+        (tmp_path / "fit.json").write_text(json.dumps(about | {"sha256": hashlib.sha256(changed).hexdigest()}))
+        with pytest.raises(ResultsError, match="no fit can be read here"):
+            SparseReducedRank.load(tmp_path)
+    (tmp_path / "fit.npz").write_bytes(blob)
+    for wrong in ({"genes": ["g3"]}, {"features": ["g3"]}, {"options": {"no": 1}}, {"notes": 1}):
+        (tmp_path / "fit.json").write_text(json.dumps(about | wrong))
+        with pytest.raises(ResultsError, match="no fit can be read here"):
+            SparseReducedRank.load(tmp_path)
 
 
 def broken(change):

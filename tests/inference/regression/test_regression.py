@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import pickletools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -234,6 +236,30 @@ def test_loading_refuses_what_differs(toy: tuple[Finding, Path, FakeResults], tm
         load_regression(changed(sha256="0"))
     with pytest.raises(ResultsError, match="no regression can be read"):
         load_regression(tmp_path / "nowhere")
+    for entries in ({"features": 0}, {"targets": "theta"}, {"units": 1.5}, {"versions": ["numpy"]}):
+        with pytest.raises(ResultsError, match="no regression can be read"):
+            load_regression(changed(**entries))
+
+
+@pytest.mark.parametrize("change", [lambda blob: b"not an archive", lambda blob: blob[:-9]])
+def test_a_damaged_model_whose_checksum_was_made_anew(
+    toy: tuple[Finding, Path, FakeResults], tmp_path: Path, change: Any
+) -> None:
+    blob = change((toy[1] / "model.skops").read_bytes())
+    about = {**json.loads((toy[1] / "model.json").read_text()), "sha256": hashlib.sha256(blob).hexdigest()}
+    (tmp_path / "model.skops").write_bytes(blob)
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    with pytest.raises(ResultsError, match=r"model\.skops cannot be read"):
+        load_regression(tmp_path)
+
+
+def test_a_model_of_other_columns_is_refused_when_it_is_read(toy: tuple[Finding, Path, FakeResults], tmp_path: Path) -> None:
+    about = json.loads((toy[1] / "model.json").read_text())
+    (tmp_path / "model.skops").write_bytes((toy[1] / "model.skops").read_bytes())
+    for key in ("features", "targets"):
+        (tmp_path / "model.json").write_text(json.dumps({**about, key: about[key][1:]}))
+        with pytest.raises(ResultsError, match=r"model\.skops cannot be read"):
+            load_regression(tmp_path)
 
 
 def test_nothing_on_disk_is_a_pickle(toy: tuple[Finding, Path, FakeResults]) -> None:

@@ -85,6 +85,9 @@ def test_a_site_is_found_by_path_then_among_the_users_then_among_those_shipped(t
     assert load_site().partition == ""
     with pytest.raises(SiteError, match='there is no such file or site; did you mean "workstation"'):
         load_site("workstaton")
+    for no_name_of_a_file in ("a" * 300, "a\0b", str(tmp_path)):
+        with pytest.raises(SiteError, match="there is no such file or site"):
+            load_site(no_name_of_a_file)
 
 
 @pytest.mark.parametrize("name", ["workstation", "slurm", "apptainer"])
