@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpcsim.errors import ResultsError
-from hpcsim.files import write_text
+from hpcsim.errors import ResultsError, shown
+from hpcsim.files import regular, write_text
 from hpcsim.inference.note import Note, is_warning
 from hpcsim.representation import block, line, table
 
@@ -24,6 +24,8 @@ Metric = float | dict[str, float]
 #: A metric with more numbers than this is shown by its range; the summary has them all.
 SHOWN = 12
 
+#: Bytes of the largest summary.
+_LARGEST = 2**26
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -103,19 +105,29 @@ class Finding:
 
         path = directory / "summary.json"
         try:
-            summary = json.loads(path.read_text(encoding="utf-8"))
+            summary = json.loads(regular(path, _LARGEST).read_text(encoding="utf-8"))
             # findings of older versions have no warnings
             warnings = {str(note): note for note in map(Note.of, summary.get("warnings", []))}
             return cls(
-                summary["method"],
-                summary["title"],
+                str(summary["method"]),
+                str(summary["title"]),
                 _restored(summary["metrics"]),
-                {name: pandas.read_csv(directory / f"{name}.csv", index_col=0) for name in summary["tables"]},
-                {name: directory / file for name, file in summary["figures"].items()},
+                {name: pandas.read_csv(regular(_inside(directory, f"{name}.csv")), index_col=0) for name in summary["tables"]},
+                {name: _inside(directory, file) for name, file in summary["figures"].items()},
                 [warnings.get(text, Note(text)) for text in summary["notes"]],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ResultsError(f"{path}: no finding can be read here ({error!r}); run the method again") from error
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise ResultsError(
+                f"{path}: no finding can be read here ({shown(repr(error), 500)}); run the method again"
+            ) from error
+
+
+def _inside(directory: Path, name: str) -> Path:
+    """A file of the finding's own folder: a report shows it, and may be passed on."""
+    path = directory / name
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise ValueError(f"{name} lies outside of the folder")
+    return path
 
 
 def numbers(metric: Metric) -> str:
@@ -138,8 +150,16 @@ def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: plain(value) for name, value in metrics.items()}
 
 
-def _restored(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _restored(metrics: Mapping[str, Any]) -> dict[str, Metric]:
     return {
-        name: _restored(value) if isinstance(value, Mapping) else (math.nan if value is None else value)
+        name: {key: _number(item) for key, item in value.items()} if isinstance(value, Mapping) else _number(value)
         for name, value in metrics.items()
     }
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return math.nan
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"found {shown(value)}, expected a number")
+    return float(value)

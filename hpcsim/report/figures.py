@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import ResultsError
-from hpcsim.files import write_text
+from hpcsim.files import regular, write_text
 from hpcsim.plotting import save
 from hpcsim.report.contents import Picture, Words
 
@@ -91,7 +91,7 @@ def embedded(file: Path) -> str:
         If it cannot be read.
     """
     try:
-        return base64.b64encode(file.read_bytes()).decode("ascii")
+        return base64.b64encode(regular(file).read_bytes()).decode("ascii")
     except OSError as error:
         raise ResultsError(f"{file}: the figure cannot be read ({error.strerror}); run the method again") from error
 

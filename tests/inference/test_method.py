@@ -80,3 +80,36 @@ def test_importing_inference_and_report_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_finding_shows_files_of_its_own_folder_alone(tmp_path):
+    """A report that is made of a stranger's study must not carry a private file of whoever makes it."""
+    place, private = tmp_path / "study" / "0_m", tmp_path / "private.png"
+    (tmp_path / "private.csv").write_text("a,b\n1,2\n")
+    private.write_text("secret")
+    Finding("m", "t", {"x": 1.0}, {"tab": pd.DataFrame({"a": [1]})}, {"good": place / "good.png"}).save(place)
+    assert Finding.load(place).figures == {"good": place / "good.png"}
+    (place / "link.png").symlink_to(private)
+    told = json.loads((place / "summary.json").read_text())
+    for wrong in (
+        {"figures": {"a": "../../private.png"}},
+        {"figures": {"a": str(private)}},
+        {"figures": {"a": "link.png"}},
+        {"tables": ["../../private"]},
+        {"tables": [str(tmp_path / "private")]},
+    ):
+        (place / "summary.json").write_text(json.dumps(told | wrong))
+        with pytest.raises(ResultsError, match="lies outside of the folder"):
+            Finding.load(place)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"metrics": {"x": "high"}}, {"metrics": {"x": {"y": [1]}}}, {"metrics": {"x": 10**400}}, {"metrics": 1}, {"notes": [1, {}]}],
+)
+def test_a_finding_whose_parts_are_no_numbers(tmp_path, wrong):
+    Finding("m", "t", {"x": 1.0}).save(tmp_path)
+    told = json.loads((tmp_path / "summary.json").read_text())
+    (tmp_path / "summary.json").write_text(json.dumps(told | wrong))
+    with pytest.raises(ResultsError, match="no finding can be read here"):
+        Finding.load(tmp_path)
