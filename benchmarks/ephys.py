@@ -151,7 +151,7 @@ def cpu(compute: Callable[[np.ndarray], object], traces: np.ndarray) -> float:
 
 
 def main(rounds: int) -> None:
-    traces = np.load(fetch("bernaerts2025/m1_traces.npz"))["V_mV"]
+    traces = np.load(fetch("bernaerts2025/m1_traces.npz"), allow_pickle=False)["V_mV"]
     options = {option.name: option.default for option in OPTIONS} | {"definition": "bernaerts2025"}
     extractor = Extractor(VoltageTrace(traces.shape[1], STEP), options)
     ways: dict[str, Callable[[np.ndarray], object]] = {

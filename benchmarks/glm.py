@@ -173,7 +173,7 @@ def nemos_fits(file: Path) -> None:
     jax.config.update("jax_enable_x64", True)
     import nemos
 
-    stored = np.load(file)
+    stored = np.load(file, allow_pickle=False)
     found: dict[str, Any] = {"coef": [], "intercept": [], "cpu": [], "version": version("nemos")}
     for k in range(int(stored["n"])):
         x, y = stored[f"x{k}"], stored[f"y{k}"]

@@ -45,12 +45,24 @@ def _memory(text: str) -> str:
     return text
 
 
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError(f"found {text!r}, allowed: the name of an environment variable, of letters from A to z, digits and _")
+    return text
+
+
 #: A name that Slurm knows: partitions, accounts; several with commas.
 Word = Annotated[str, AfterValidator(_matching(r"[\w][\w.,:@+\-]*", 'letters, digits and "_ . , : @ + -"'))]
 Constraint = Annotated[str, AfterValidator(_matching(r"[\w.,:&|*()\[\]\-]+", 'features with "& | , * ( ) [ ]"'))]
 #: Anything that is one line.
 Line = Annotated[str, AfterValidator(_matching(r"[^\n\r\0]+", "one line"))]
-Variable = Annotated[str, AfterValidator(_matching(r"[A-Za-z_]\w*", "the name of an environment variable"))]
+#: An image; what begins with a dash would be an option of the runtime.
+Image = Annotated[
+    str,
+    AfterValidator(_matching(r"[^\-\n\r\0][^\n\r\0]*", "a file, a folder or a name in one line, without a dash at its start")),
+]
+#: A name that a shell takes: with another, each job would end at once.
+Variable = Annotated[str, AfterValidator(_variable)]
 Text = Annotated[str, AfterValidator(_matching(r"[^\0]+", "text"))]
 FullPath = Annotated[str, AfterValidator(_matching(r"/[^\n\r\0]*", "a full path, from /"))]
 Time = Annotated[str, AfterValidator(_time)]
@@ -94,7 +106,7 @@ class ContainerSection(Section):
     """
 
     runtime: Literal["apptainer", "singularity", "docker"] = "apptainer"
-    image: Line = ""
+    image: Image = ""
     binds: tuple[Line, ...] = ()
     environment: dict[Variable, Text] = Field(default_factory=dict)
 
