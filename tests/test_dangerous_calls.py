@@ -57,6 +57,8 @@ ALLOWED = {
     ): "parts of scikit-learn from a list in the same file",
     ("hpcsim/models/neuron/world.py", "ctypes.CDLL"): "the MPI library that the simulator has loaded",
     ("hpcsim/scheduler/task/worker.py", "ctypes.CDLL"): "the C library of this process, for a signal when its parent dies",
+    ("hpcsim/cli/point.py", "ctypes.CDLL"): "the C library of this process, to flush what a model has printed",
+    ("hpcsim/workflow/notebook.py", "importlib.import_module"): "IPython, where there is a kernel",
     ("docs/figures/glm.py", "exec"): "the code blocks of a page of this repository",
     ("docs/figures/glm.py", "compile"): "the same",
     ("docs/reference_pages/python.py", "importlib.import_module"): "modules of this repository",

@@ -390,7 +390,7 @@ def _restored(about: Mapping[str, Any], tensors: Mapping[str, Any]) -> Posterior
     if about["validity"]:
         parts["validity"] = classifier(np.zeros(len(prior.names)), np.ones(len(prior.names)))
     put_weights(parts, tensors)
-    described = {name: dict(about[name]) for name in ("units", "extractor", "reach", "versions")}
+    described: dict[str, Any] = {name: dict(about[name]) for name in ("units", "extractor", "reach", "versions")}
     # posteriors of older versions have no scales
     described["theta_scales"] = Scales.of(prior.names, about.get("theta_scales", {}))
     described["x_scales"] = Scales.of(features, about.get("x_scales", {}))
