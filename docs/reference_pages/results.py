@@ -38,8 +38,9 @@ def results() -> str:
     )
     others = (
         "## Words, dimensions, origin\n\n"
-        "Texts are arrays of characters with the encoding UTF-8; their dimension `stringN` has the length. Ragged outputs are "
-        "CF contiguous ragged "
+        "Texts are HDF5 strings of a fixed length: ids ASCII of 32 digits, others UTF-8 that ends with a zero. With h5py, "
+        '`file["id"].asstr()[:]` gives them. Files of the formats `hpcsim-shard/1` and `hpcsim-results/1` have an array of '
+        "characters in place of each text; they are read, too. Ragged outputs are CF contiguous ragged "
         f"arrays: all values in a row, and a count for each point. The group `provenance` holds {origin}. Attributes of the "
         f"file: {attributes}."
     )
@@ -63,7 +64,7 @@ def _row(name: str, item: h5py.Dataset) -> tuple[str, ...]:
     about = _text(item, "long_name") or _text(item, "description")
     return (
         code(name),
-        "text" if item.dtype == "S1" else code(item.dtype),
+        "text" if item.dtype.kind == "S" else code(item.dtype),
         _dimensions(item),
         code(_text(item, "units")),
         prose(about),

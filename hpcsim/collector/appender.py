@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import h5py
@@ -10,6 +11,7 @@ import numpy as np
 from hpcsim.collector.format.column import POINT
 from hpcsim.collector.format.runs import runs
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.format.text import put
 
 _PIECE = 2**18
 #: Bytes of ragged values that wait in memory with their rows; where there are more, they go to the file at once.
@@ -28,7 +30,7 @@ class Appender:
     Parameters
     ----------
     file : h5py.File
-        A table that nothing else has open.
+        A table of the present format that nothing else has open.
     """
 
     def __init__(self, file: h5py.File) -> None:
@@ -123,21 +125,21 @@ class Appender:
             if name in fill or 0 in column.shape[1:]:
                 continue
             if name in others:
-                column[self._position : self._position + stop - start] = table.read(name, slice(start, stop))
+                put(column, slice(self._position, self._position + stop - start), table.read(name, slice(start, stop)))
                 continue
-            source, target = table.member(name).id, column.id
-            rest = (0,) * (column.ndim - 1)
+            source = table.member(name)
+            there, here = (0,) * (source.ndim - 1), (0,) * (column.ndim - 1)
             for row in range(start, stop, self._block):
-                mask, chunk = source.read_direct_chunk((row, *rest))
-                target.write_direct_chunk((row + shift, *rest), chunk, mask)
+                mask, chunk = source.id.read_direct_chunk((row, *there))
+                column.id.write_direct_chunk((row + shift, *here), chunk, mask)
         self._position += stop - start
         for dim in self._counts:
             self._copy_ragged(table, dim, *table.extent(dim, start, stop))
 
     def _packed_otherwise(self, table: Table, fill: Mapping[str, int]) -> set[str]:
-        """Columns whose blocks must be unpacked and packed again: another version wrote them with other filters."""
+        """Columns whose blocks must be unpacked and packed again: another version wrote them in another way."""
         names = [name for name in self._columns if name not in fill]
-        return {name for name in names if _filters(self._columns[name]) != _filters(table.member(name))}
+        return {name for name in names if _packing(self._columns[name]) != _packing(table.member(name))}
 
     def _copy_ragged(self, table: Table, dim: str, first: int, last: int) -> None:
         end = self._ends[dim]
@@ -194,7 +196,7 @@ class Appender:
             self._write_ragged({dim: int(joined[name][:rows].sum()) for dim, name in self._counts.items()})
         for name, column in self._columns.items():
             if rows and column.size:
-                column[self._position : self._position + rows] = joined[name][:rows]
+                put(column, slice(self._position, self._position + rows), joined[name][:rows])
             self._tail[name] = [joined[name][rows:]]
         self._position += rows
         self._waiting -= rows
@@ -226,7 +228,8 @@ class Appender:
                 values.resize(size, axis=0)
 
 
-def _filters(dataset: h5py.Dataset) -> list[tuple]:
-    """How the blocks of a dataset are packed."""
+def _packing(dataset: h5py.Dataset) -> tuple[int, list[tuple]]:
+    """How many bytes a block of a dataset has, and how they are packed."""
     made = dataset.id.get_create_plist()
-    return [made.get_filter(i)[:3] for i in range(made.get_nfilters())]
+    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    return size, [made.get_filter(i)[:3] for i in range(made.get_nfilters())]

@@ -26,6 +26,7 @@ from hpcsim.collector.format.schema import ORDER, PROVENANCE, RECIPE, RESULTS_FO
 from hpcsim.collector.format.soundness import CHECKSUM, provenance_checksum
 from hpcsim.collector.format.storage import copy, modified, reserve, storage, storage_error
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.format.upgrade import upgrade
 from hpcsim.collector.intake import SetAside, fitting, set_aside, verified
 from hpcsim.collector.shard import ShardInfo, shard_files
 from hpcsim.errors import BusyError, StorageError
@@ -199,6 +200,7 @@ def _renew(
         report = replace(report, rows_total=_rows(path))
         start = path if path.exists() else infos[0].path
         copy(start, temporary)
+        upgrade(temporary)
         if start != path:
             _edit(temporary, lambda file: Appender(file).truncate())
         _edit(temporary, lambda file: add_recipes(file, recipes, (info.fingerprint for info in infos)))
@@ -251,6 +253,7 @@ def _rebuild(temporary: Path, pattern: Path, drops: Drops) -> None:
     target = temporary.with_name(f".results.{secrets.token_hex(4)}.tmp")
     try:
         copy(pattern, target)
+        upgrade(target)
         reserve(target, _size(temporary))
         with Table(temporary) as table:
 

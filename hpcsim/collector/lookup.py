@@ -8,7 +8,7 @@ from hpcsim.collector.format.schema import ID_BYTES
 
 
 def digits(ids: np.ndarray) -> np.ndarray:
-    """The characters of ids, shape (n, 32).
+    """The digits of ids, shape (n, 32).
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from hpcsim.collector.format.inspection import inspect
 from hpcsim.collector.format.ragged import Ragged
 from hpcsim.collector.format.schema import OK, PROVENANCE, STATUSES
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.format.text import is_text
 from hpcsim.collector.shard import shard_files
 from hpcsim.errors import PluginError, ResultsError, nearest
 from hpcsim.plugin import not_installed
@@ -92,6 +93,10 @@ class Results:
             raise
         except OSError:  # as in Table: where files cannot be locked
             opened = xr.open_dataset(self.path, engine="h5netcdf", driver_kwds={"locking": False})
+        for variable in opened.variables.values():
+            if "_Encoding" in variable.encoding:
+                # by it, xarray would write the text as bytes, and what is not ASCII not at all
+                variable.encoding = {}
         # older files do not say it themselves
         return opened.set_coords(["id", "replicate", *self.table.names("parameter")])
 
@@ -308,7 +313,7 @@ class Results:
             if self.table.layout[self._known("output", name)].ragged:
                 raise ResultsError(f'the output "{name}" is ragged: it has no shape; make features of it with a stage')
         for name in parameters:
-            if self.table.dataset(self._known("parameter", name)).dtype == "S1":
+            if is_text(self.table.dataset(self._known("parameter", name))):
                 raise ResultsError(f'the parameter "{name}" is text, not a number')
         return Stream(self.path, self._ok, tuple(parameters), tuple(outputs))
 

@@ -16,9 +16,11 @@ import numpy as np
 from hpcsim.collector.appender import Appender
 from hpcsim.collector.format.column import POINT, gather, pieces
 from hpcsim.collector.format.inspection import inspect, structure
-from hpcsim.collector.format.schema import SHARD_FORMAT, Schema
+from hpcsim.collector.format.schema import FORMATS, SHARD_FORMAT, Schema
 from hpcsim.collector.format.storage import checksum, copy, reserve, storage_error, write
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.format.text import put
+from hpcsim.collector.format.upgrade import upgrade
 from hpcsim.errors import ResultsError, ShardError
 from hpcsim.files import publish
 from hpcsim.outputs import Batch
@@ -176,7 +178,7 @@ class ShardWriter:
 def _extend(dataset: h5py.Dataset, values: np.ndarray) -> None:
     dataset.resize(len(values), axis=0)
     if values.size:
-        dataset[...] = values
+        put(dataset, ..., values)
 
 
 def shard_files(directory: Path) -> list[Path]:
@@ -201,7 +203,7 @@ def verify(path: Path) -> ShardInfo:
         if [checksum(path)] != expected:
             raise ShardError(f"{path}: the checksum is not that of the name: damaged; its points will run again")
         with Table(path) as table:
-            if table.attrs["format"] != SHARD_FORMAT:
+            if FORMATS[table.attrs["format"]] != SHARD_FORMAT:
                 raise ShardError(f'{path}: the format is "{table.attrs["format"]}", expected {SHARD_FORMAT}')
             fingerprint, digest = str(table.attrs["fingerprint"]), str(table.attrs["schema"])
             return ShardInfo(path, len(table), fingerprint, digest, structure(inspect(table)))
@@ -238,6 +240,7 @@ def merge(paths: Iterable[Path], directory: Path, stem: str) -> Path:
     first, *others = [info.path for info in infos]
     try:
         copy(first, temporary)
+        upgrade(temporary)
         reserve(temporary, sum(path.stat().st_size for path in others))
         with h5py.File(temporary, "r+", locking=False) as file:
             appender = Appender(file)

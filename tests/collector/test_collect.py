@@ -41,7 +41,7 @@ def held(directory: Path) -> list[int]:
     """Numbers of the rows of the results, after a look at all columns."""
     with Table(directory / "results.h5") as table:
         check_rows(table)
-        assert table.attrs["format"] == "hpcsim-results/1"
+        assert table.attrs["format"] == "hpcsim-results/2"
         return sorted(numbers_of(table).tolist())
 
 

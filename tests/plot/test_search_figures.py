@@ -175,7 +175,7 @@ def test_of_no_points_or_another_version(searched: Results, tmp_path: Path, monk
                 draw(searched)
     with h5py.File(path, "r+") as file:
         file.attrs["format"] = "hpcsim-results/9"
-    with pytest.raises(ResultsError, match=r'the format is "hpcsim-results/9", expected .*hpcsim-results/1; .*of this version'):
+    with pytest.raises(ResultsError, match=r'the format is "hpcsim-results/9", expected .*hpcsim-results/2; .*of this version'):
         hpcsim.open(path)
 
 

@@ -25,14 +25,14 @@ class Column:
     role : str
         ``record``, ``parameter``, ``output``, or ``count`` (the lengths along a ragged dimension).
     dtype : str
-        A numpy type name; ``S1`` where text is kept as characters along the last dimension.
+        A numpy type name; of text ``S`` with the most bytes that it may have.
     dims, shape : tuple
         Names and sizes of the dimensions after the leading one.
     unit, description : str
     leading : str
         ``point``, or the ragged dimension that the values of all points follow one another in.
-    cut : bool
-        Whether text that is too long is cut, or refused.
+    cut, filled : bool
+        Whether text that is too long is cut, or refused; whether every text has just the length of the column.
     switch : bool
         Whether the numbers are truth values.
     drawn_as : str
@@ -48,13 +48,24 @@ class Column:
     description: str = ""
     leading: str = POINT
     cut: bool = False
+    filled: bool = False
     switch: bool = False
     drawn_as: str = ""
 
     @property
+    def text(self) -> bool:
+        """Whether the values are text."""
+        return np.dtype(self.dtype).kind == "S"
+
+    @property
+    def width(self) -> int:
+        """Bytes of one value, of text without the zero that may end it."""
+        return np.dtype(self.dtype).itemsize
+
+    @property
     def row_bytes(self) -> int:
         """Bytes that one point takes before compression; 0 where ragged."""
-        return int(np.dtype(self.dtype).itemsize * np.prod(self.shape)) if self.leading == POINT else 0
+        return int(self.width * np.prod(self.shape)) if self.leading == POINT else 0
 
     def encode(self, values: Any) -> np.ndarray:
         """Values of several points as the array that is written, of shape ``(n, *shape)``.
@@ -64,8 +75,8 @@ class Column:
         ResultsError
             If they have another shape or type, or text is too long.
         """
-        if self.dtype == "S1":
-            return self._characters(values)
+        if self.text:
+            return self._encode_text(values)
         try:
             if isinstance(values, np.ndarray) and values.dtype == object:
                 values = values.tolist()
@@ -79,20 +90,18 @@ class Column:
             )
         return array
 
-    def _characters(self, values: Any) -> np.ndarray:
-        width = self.shape[-1]
+    def _encode_text(self, values: Any) -> np.ndarray:
         if isinstance(values, np.ndarray) and values.dtype == object:
             # lists of words arrive as tuples
             values = values.tolist()
         plain = isinstance(values, np.ndarray) and values.dtype != object
         texts = np.asarray(values if plain else [*values])
-        if texts.dtype.kind != "S" or texts.dtype.itemsize > width:
-            encoded = [self._fit(text, width) for text in texts.ravel().tolist()]
-            texts = np.array(encoded, f"S{width}").reshape(texts.shape)
-        if texts.shape[1:] != self.shape[:-1]:
-            found = texts.shape[1:]
-            raise ResultsError(f"{self.role} {self.name}: a point has shape {found}, declared is {self.shape[:-1]}")
-        return np.ascontiguousarray(texts, f"S{width}").view("S1").reshape(len(texts), *self.shape)
+        if texts.dtype.kind != "S" or texts.dtype.itemsize > self.width:
+            encoded = [self._fit(text, self.width) for text in texts.ravel().tolist()]
+            texts = np.array(encoded, self.dtype).reshape(texts.shape)
+        if texts.shape[1:] != self.shape:
+            raise ResultsError(f"{self.role} {self.name}: a point has shape {texts.shape[1:]}, declared is {self.shape}")
+        return np.ascontiguousarray(texts, self.dtype)
 
     def _fit(self, text: Any, width: int) -> bytes:
         data = text if isinstance(text, bytes) else str(text).encode(errors="replace")

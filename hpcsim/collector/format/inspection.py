@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import h5py
+
 from hpcsim.collector.format.column import POINT
 from hpcsim.collector.format.guard import damaged, member, reading
 from hpcsim.collector.format.schema import PROVENANCE, RECIPE, RECORDS
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.format.text import kind_of, shape_of
 
 #: Roles of the datasets that have a row, or a run of values, for each point.
 COLUMNS = ("record", "parameter", "count", "output")
@@ -28,9 +31,9 @@ def inspect(table: Table) -> Table:
                 member(table.path, group, name)
         dtypes = {column.name: column.dtype for column in RECORDS if column.dtype != "float64"}
         for name in {*dtypes, *table.roles}:
-            dtype, role = table.member(name).dtype, table.roles[name]
-            if name in dtypes and (role != "record" or dtype != dtypes[name]):
-                raise damaged(table.path, f'"{name}" is {role} of type {dtype}, expected a record of {dtypes[name]}')
+            kind, role = kind_of(table.member(name)), table.roles[name]
+            if name in dtypes and (role != "record" or kind != dtypes[name]):
+                raise damaged(table.path, f'"{name}" is {role} of type {kind}, expected a record of {dtypes[name]}')
             if role in COLUMNS:
                 _inspect_column(table, name)
     return table
@@ -49,5 +52,10 @@ def structure(table: Table) -> tuple[Any, ...]:
     """What must be equal for blocks of one table to be moved into another: names, types, shapes, blocks."""
     # only results have the column of recipes
     names = [(name, role) for name, role in table.roles.items() if role in COLUMNS and name != RECIPE]
-    columns = ((name, table.member(name), role) for name, role in names)
-    return tuple(sorted((name, role, str(d.dtype), d.shape[1:], d.chunks, table.dims(name)) for name, d, role in columns))
+    return tuple(sorted((name, role, *_layout(table.member(name)), table.dims(name)) for name, role in names))
+
+
+def _layout(dataset: h5py.Dataset) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    """Type, shape of a row, and blocks of a column, but for how text is stored."""
+    shape = shape_of(dataset)
+    return str(kind_of(dataset)), shape[1:], dataset.chunks[: len(shape)]

@@ -17,12 +17,20 @@ import h5py
 import numpy as np
 
 from hpcsim.collector.format.column import POINT, Column
+from hpcsim.collector.format.text import string_type
 from hpcsim.errors import ResultsError
 from hpcsim.outputs import Batch, Layout, Output
 from hpcsim.space.parameter import Parameter
 
-SHARD_FORMAT = "hpcsim-shard/1"
-RESULTS_FORMAT = "hpcsim-results/1"
+SHARD_FORMAT = "hpcsim-shard/2"
+RESULTS_FORMAT = "hpcsim-results/2"
+#: Formats that are read, with the present one of their kind; in the first, text is arrays of characters.
+FORMATS = {
+    "hpcsim-shard/1": SHARD_FORMAT,
+    "hpcsim-results/1": RESULTS_FORMAT,
+    SHARD_FORMAT: SHARD_FORMAT,
+    RESULTS_FORMAT: RESULTS_FORMAT,
+}
 CONVENTIONS = "CF-1.11"
 PROVENANCE = "provenance"  # the group that says where the results come from
 RECIPE = "recipe"  # the column that says which code made a row, where there are several
@@ -44,11 +52,11 @@ _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 
 
 def _text(name: str, role: str, width: int, **more: Any) -> Column:
-    return Column(name, role, "S1", (f"string{width}",), (width,), **more)
+    return Column(name, role, f"S{width}", **more)
 
 
 RECORDS = (
-    _text("id", "record", ID_BYTES, description="identity of the point: model, parameter values, replicate"),
+    _text("id", "record", ID_BYTES, description="identity of the point: model, parameter values, replicate", filled=True),
     Column("replicate", "record", "int32", description="number of the replicate"),
     Column("seed", "record", "uint64", description="random seed of the point"),
     Column("status", "record", "uint8", description="how the point ended"),
@@ -73,7 +81,7 @@ def _parameter_column(parameter: Parameter) -> Column:
     if isinstance(kind, str):
         words = [*parameter.choices, kind] if parameter.choices else []
         width = max((len(word.encode()) for word in words), default=WORD_BYTES) or 1
-        return Column(parameter.name, "parameter", "S1", (*dims, f"string{width}"), (*shape, width), **more)
+        return Column(parameter.name, "parameter", f"S{width}", dims, shape, **more)
     switch = isinstance(kind, bool)
     dtype = "int8" if switch else "int64" if isinstance(kind, int) else "float64"
     return Column(parameter.name, "parameter", dtype, dims, shape, switch=switch, **more)
@@ -165,12 +173,12 @@ class Schema:
     @cached_property
     def digest(self) -> str:
         """Hash of everything that must be equal for rows of two files to stand in one."""
-        columns = [[c.name, c.role, c.dtype, c.leading, c.dims, c.shape, c.unit] for c in self.columns]
         coordinates = [
             [dim, coordinate.unit, coordinate.values.dtype.kind, coordinate.values.tolist()]
             for dim, coordinate in sorted(self.layout.coordinates.items())
         ]
-        what = json.dumps([SHARD_FORMAT, self.block, self.level, columns, coordinates], default=str)
+        # the rows of both versions of the format may stand in one file
+        what = json.dumps(["hpcsim-shard/1", self.block, self.level, [*map(_described, self.columns)], coordinates], default=str)
         return blake2b(what.encode(), digest_size=16).hexdigest()
 
     def create(self, file: h5py.File, header: Mapping[str, str]) -> None:
@@ -218,7 +226,7 @@ class Schema:
         if column.leading == POINT:
             chunks = (self.block, *(max(1, size) for size in column.shape))
         else:
-            chunks = (_RAGGED_CHUNK_BYTES // np.dtype(column.dtype).itemsize,)
+            chunks = (_RAGGED_CHUNK_BYTES // column.width,)
         # ids are random digits, which do not shrink, and they are read more often than anything else
         level = self.level if column.name != "id" and self.level > 0 else None
         dataset = file.create_dataset(
@@ -226,15 +234,17 @@ class Schema:
             shape=(0, *column.shape),
             maxshape=(None, *(size or None for size in column.shape)),  # HDF5 wants room for a chunk
             chunks=chunks,
-            dtype=column.dtype,
-            shuffle=level is not None and np.dtype(column.dtype).itemsize > 1,
+            dtype=string_type(column.width, filled=column.filled) if column.text else column.dtype,
+            # not of text: blocks of ids are the same in both versions of the format, and empty texts take less
+            shuffle=level is not None and column.width > 1 and not column.text,
             # deflate has a checksum of its own, Adler-32
             fletcher32=level is None,
             compression=level,
         )
         attributes: dict[str, Any] = {"hpcsim_role": column.role, "units": column.unit, "long_name": column.description}
         attributes["hpcsim_drawn_as"] = column.drawn_as
-        if column.dtype == "S1":
+        if column.text:
+            # xarray gives str
             attributes["_Encoding"] = "utf-8"
         if column.switch:
             attributes["dtype"] = "bool"
@@ -247,6 +257,14 @@ class Schema:
             if not isinstance(value, str) or value:
                 dataset.attrs[key] = value
         return dataset
+
+
+def _described(column: Column) -> list[Any]:
+    """What of a column must agree; text as the first version of the format has it, so that its files fit."""
+    dtype, dims, shape = column.dtype, column.dims, column.shape
+    if column.text:
+        dtype, dims, shape = "S1", (*dims, f"string{column.width}"), (*shape, column.width)
+    return [column.name, column.role, dtype, column.leading, dims, shape, column.unit]
 
 
 def _bare(file: h5py.File, dim: str, size: int | None) -> h5py.Dataset:

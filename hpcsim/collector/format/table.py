@@ -15,7 +15,8 @@ from hpcsim.collector.format import guard
 from hpcsim.collector.format.column import POINT
 from hpcsim.collector.format.guard import damaged, fits_memory, reading
 from hpcsim.collector.format.ids import Ids
-from hpcsim.collector.format.schema import ID_BYTES, OK, RESULTS_FORMAT, SHARD_FORMAT
+from hpcsim.collector.format.schema import FORMATS, ID_BYTES, OK, RESULTS_FORMAT, SHARD_FORMAT
+from hpcsim.collector.format.text import decoded, has_characters, joined
 from hpcsim.errors import HpcsimError, ResultsError, StorageError, nearest
 from hpcsim.files import regular
 from hpcsim.outputs import DRAWN_AS, Batch, Coordinate, Layout, Output
@@ -54,7 +55,7 @@ class Table:
         except HpcsimError:
             self.close()
             raise
-        if found not in (SHARD_FORMAT, RESULTS_FORMAT):
+        if found not in FORMATS:
             self.close()
             raise ResultsError(
                 f'{self.path}: the format is "{found}", expected {SHARD_FORMAT} or {RESULTS_FORMAT}; '
@@ -121,7 +122,7 @@ class Table:
         return self._members[name]
 
     def read(self, name: str, rows: slice = slice(None)) -> np.ndarray:
-        """Values of a dataset as they are stored.
+        """Values of a dataset as they are stored, text as bytes.
 
         Raises
         ------
@@ -135,7 +136,7 @@ class Table:
             n = len(range(*rows.indices(len(dataset)))) if dataset.shape else 1
             fits_memory(self.path, name, n * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize)
             values: np.ndarray = dataset[rows]
-        return values
+        return joined(values) if has_characters(dataset) else values
 
     @property
     def good(self) -> np.ndarray:
@@ -182,8 +183,8 @@ class Table:
         """
         dataset = self.dataset(name)
         values = self.read(name, rows if rows is not None else slice(None))
-        if dataset.dtype == "S1":
-            return _strings(values)
+        if values.dtype.kind == "S":
+            return decoded(values)
         if values.dtype == object:
             return np.array([value.decode() for value in values], str)
         numbers: np.ndarray = values.astype(bool) if dataset.attrs.get("dtype") == "bool" else values
@@ -271,11 +272,13 @@ class Table:
         return Output(name, dims if ragged else dims[1:], self.unit(name), dtype, ragged, description, drawn)
 
     def dims(self, name: str) -> tuple[str, ...]:
-        """Names of the dimensions of a dataset, `point` or a ragged one first."""
+        """Names of the dimensions of a dataset, `point` or a ragged one first, but not that of characters."""
         # the attribute that dimension scales are made of; h5py's own view of it is ten times slower
         if name not in self._dims:
             with reading(self.path, f"dimensions of {name}"):
                 references = self.member(name).attrs["DIMENSION_LIST"]
+                if has_characters(self.member(name)):
+                    references = references[:-1]
                 found = (h5py.h5r.dereference(reference[0], self.file.id) for reference in references)
                 self._dims[name] = tuple(self._addresses[h5py.h5o.get_info(item).addr] for item in found)
         return self._dims[name]
@@ -288,13 +291,13 @@ class Table:
     def ids(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Ids of the points from `start` to `stop`, an array of S32."""
         stop = len(self) if stop is None else min(stop, len(self))
-        characters = np.empty((max(0, stop - start), ID_BYTES), "S1")
-        if len(characters):
+        found = np.empty(max(0, stop - start), f"S{ID_BYTES}")
+        if len(found):
             values = self.read("id", slice(start, stop))
-            if (values.shape, values.dtype) != (characters.shape, characters.dtype):
+            if (values.shape, values.dtype) != (found.shape, found.dtype):
                 raise damaged(self.path, f'"id" has the type {values.dtype} and the shape {values.shape}')
-            characters[...] = values
-        return characters.view(f"S{ID_BYTES}")[:, 0]
+            found[...] = values
+        return found
 
     def scan_ids(self, block: int = SCAN_ROWS) -> Iterator[tuple[int, np.ndarray]]:
         """All ids a piece at a time: the number of the first point, and the ids."""
@@ -370,12 +373,3 @@ def _open(path: Path) -> h5py.File:
 
 def _word(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _strings(characters: np.ndarray) -> np.ndarray:
-    """From characters along the last axis to str."""
-    shape, width = characters.shape[:-1], characters.shape[-1]
-    packed = np.ascontiguousarray(characters).view(f"S{width}").reshape(shape)
-    # as wide as the longest text, not as the column: str takes four bytes a character
-    longest = int(np.strings.str_len(packed).max(initial=1)) or 1
-    return np.strings.decode(packed.astype(f"S{longest}"), "utf-8")

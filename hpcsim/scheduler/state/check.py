@@ -14,6 +14,7 @@ from hpcsim.collector.format.inspection import COLUMNS, inspect
 from hpcsim.collector.format.schema import OK, RECIPE, Schema
 from hpcsim.collector.format.soundness import CHECKSUM, blocks, provenance_checksum
 from hpcsim.collector.format.table import Table
+from hpcsim.collector.format.text import kind_of, shape_of
 from hpcsim.collector.shard import shard_files, verify
 from hpcsim.errors import DirectoryError, HpcsimError
 from hpcsim.lock import holder
@@ -197,7 +198,7 @@ def _unlike(study: Study, table: Table) -> Iterator[str]:
         return
     for name, column in expected.items():
         dataset = table.member(name)
-        its = (dataset.dtype, dataset.shape[1:], table.unit(name), table.dims(name), table.roles[name])
+        its = (kind_of(dataset), shape_of(dataset)[1:], table.unit(name), table.dims(name), table.roles[name])
         if its != (np.dtype(column.dtype), column.shape, column.unit, (column.leading, *column.dims), column.role):
             yield f'"{name}" has another type, shape, unit or role than in the study'
     layout: Layout = table.layout
