@@ -11,6 +11,7 @@ setup(
         "hpcsim": ["py.typed"],
         "hpcsim.cli": ["skeletons/*"],
         "hpcsim.dashboard": ["assets/*"],
+        "hpcsim.report.explore": ["assets/*"],
         "hpcsim.jobs": ["*.j2", "sites/*.toml"],
         "hpcsim.params": ["*.toml"],
         "hpcsim.mod": ["*.mod"],

@@ -78,6 +78,11 @@ class Selection(Results):
         self.table: Table = SelectedTable(whole.table, rows)
         self._whole, self._rows = whole, rows
 
+    @property
+    def whole_rows(self) -> np.ndarray:
+        """Which rows of the whole results they are."""
+        return self._rows
+
     @cached_property
     def dataset(self) -> xr.Dataset:
         """As of the whole results, with these rows alone."""
@@ -99,15 +104,22 @@ def sample(results: Results, size: int) -> Results:
     size : int
         How many rows, about.
     """
+    return results if len(results) <= size else Selection(results, sample_rows(results, size))
+
+
+def sample_rows(results: Results, size: int) -> np.ndarray:
+    """The rows of :func:`sample`, ascending."""
     n = len(results)
     if n <= size:
-        return results
+        return np.arange(n)
     generator = np.random.default_rng(0)
     block = results.table.block
     chunks = -(-n // block)
     if n <= _WHOLE or chunks <= _CHUNKS:
-        return Selection(results, np.sort(generator.choice(n, size, replace=False)))
+        return np.sort(generator.choice(n, size, replace=False))
     chosen = np.sort(generator.choice(chunks, _CHUNKS, replace=False))
     each = min(block, -(-size // _CHUNKS))
-    rows = (chosen[:, None] * block + np.sort(generator.choice(block, each, replace=False))).ravel()
-    return Selection(results, rows[rows < n])
+    # in each chunk other rows: a sequence such as Sobol's has the same few values at equal distances
+    places = [np.sort(generator.choice(block, each, replace=False)) for _ in chosen]
+    rows = np.concatenate([chunk * block + place for chunk, place in zip(chosen, places, strict=True)])
+    return np.asarray(rows[rows < n])

@@ -47,12 +47,12 @@ def coverage(results: Results) -> Figure:
     space = results.study.get("space", {})
     figure, axes = canvas(len(shown) + len(pairs), size=(3.4, 2.6))
     for ax, name in zip(axes, shown, strict=False):
-        _along(ax, theta[name].to_numpy(float), good, _logarithmic(space, name))
+        _along(ax, theta[name].to_numpy(float), good, logarithmic(space, name))
         label(ax, with_unit(name, unit_of(results, name)), "points")
     for ax, (x, y) in zip(axes[len(shown) :], pairs, strict=True):
         _over(ax, theta, x, y, good)
         for axis, name in (("x", x), ("y", y)):
-            if _logarithmic(space, name):
+            if logarithmic(space, name):
                 plain_log(ax, axis)
         label(ax, with_unit(x, unit_of(results, x)), with_unit(y, unit_of(results, y)))
     if not good.all():
@@ -98,7 +98,14 @@ def _over(ax: Axes, theta: DataFrame, x: str, y: str, good: np.ndarray) -> None:
         ax.scatter(across[few], up[few], s=16, marker="x", color=VERMILLION, linewidths=1.0)
 
 
-def _logarithmic(space: Mapping[str, Any], name: str) -> bool:
-    """Whether a study spreads a parameter over orders of magnitude."""
+def logarithmic(space: Mapping[str, Any], name: str) -> bool:
+    """Whether a study spreads a parameter over orders of magnitude.
+
+    Parameters
+    ----------
+    space : mapping
+        ``[space]`` of the study.
+    name : str
+    """
     entry = space.get(name, {})
     return isinstance(entry, dict) and bool({"loguniform", "logspace"} & {*entry})

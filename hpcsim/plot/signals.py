@@ -144,12 +144,19 @@ def _spikes(results: Results, times: str, senders: str, point: str) -> tuple[Out
         declared = found[0]
     if not declared.ragged or declared.unit not in _TIMES:
         raise ResultsError(f'{results.path}: the output "{declared.name}" holds no times of spikes (ragged, in ms)')
-    cells = [output.name for output in ragged if output.dims == declared.dims and output.dtype.startswith(("int", "uint"))]
-    if senders:
-        cells = [kept_output(results, senders).name]
+    cells = senders_of(layout, declared) if not senders else [kept_output(results, senders).name]
     row = int(rows(results, point)[0]) if point else int(rows(results)[0])
     spikes = results.table.ragged(declared.name, row)
     return declared, row, spikes, results.table.ragged(cells[0], row) if cells else np.zeros(len(spikes))
+
+
+def senders_of(layout: Layout, times: Output) -> list[str]:
+    """Outputs that may hold the cell of each spike: ragged whole numbers of the same length as their times."""
+    return [
+        output.name
+        for output in layout.outputs.values()
+        if output.ragged and output.dims == times.dims and output.dtype.startswith(("int", "uint"))
+    ]
 
 
 def spectrum(

@@ -32,6 +32,15 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A line that leads to another file beside the page."""
+
+    kind: ClassVar[str] = "link"
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Notes:
     """A list of sentences, each with a word whether it warns."""
 
@@ -86,7 +95,7 @@ class Code:
     folded: bool = False
 
 
-Block = Words | Heading | Notes | Pairs | Grid | Picture | Code
+Block = Words | Heading | Link | Notes | Pairs | Grid | Picture | Code
 
 
 @dataclass(frozen=True)

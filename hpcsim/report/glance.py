@@ -44,7 +44,7 @@ def glance_section(few: Results, whole: int, gallery: Gallery) -> Section:
         return Section("Outputs at a glance", [Words("No point succeeded: there is no output to draw.", "bad")])
     sample = "" if len(few) == whole else f" Of {whole:,} points, a sample of {len(few):,} is drawn."
     kinds = {name: layout.drawn_as(name) for name in layout.outputs}
-    table, hidden = _columns(few, [name for name, kind in kinds.items() if kind == "feature"])
+    table, hidden = feature_columns(few, [name for name, kind in kinds.items() if kind == "feature"])
     blocks: list[Block] = list(_features(few, whole, table, sample, gallery))
     signals = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("trace", "spectrum", "spikes")}
     for name in signals["trace"][:_EACH]:
@@ -132,8 +132,15 @@ def _activity(few: Results, name: str) -> Figure:
     return figure
 
 
-def _columns(few: Results, names: list[str]) -> tuple[DataFrame, list[str]]:
-    """Columns of the outputs that are features, scalars first, and the names of what is left out."""
+def feature_columns(few: Results, names: list[str]) -> tuple[DataFrame, list[str]]:
+    """Columns of the outputs that are features, scalars first, and the names of what is left out.
+
+    Parameters
+    ----------
+    few : Results
+    names : list of str
+        Outputs that are drawn as features.
+    """
     import pandas
 
     layout = few.table.layout

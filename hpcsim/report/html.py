@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hpcsim.collector.selection import sample
 from hpcsim.files import write_text
 from hpcsim.report.contents import Section, Words
+from hpcsim.report.explore import explorer_section
 from hpcsim.report.figures import Gallery
 from hpcsim.report.findings import finding_sections
 from hpcsim.report.glance import glance_section, search_section
@@ -29,9 +30,10 @@ _DRAWN = 20_000
 def write_report(
     study: Study, results: Results | None, findings: Sequence[Finding], standing: Standing, path: str | Path
 ) -> Path:
-    """Write the report of a study, and its figures into a folder beside it, ``report/figures`` for ``report.html``.
+    """Write the report of a study, and beside it its figures and a page to explore its points.
 
-    Of very many points, figures show a sample; numbers are of all.
+    Figures are in the folder ``report/figures`` of ``report.html``, the page is ``explore.html``. Of very many points, both show
+    a sample; numbers are of all.
 
     Parameters
     ----------
@@ -68,6 +70,7 @@ def write_report(
         if study.search:
             sections.append(_part("The search", lambda: search_section(results, gallery)))
         sections.append(_part("Outputs at a glance", lambda: glance_section(few, n, gallery)))
+    sections.append(_part("Points to explore", lambda: explorer_section(study, results, standing, path)))
     sections += finding_sections(findings)
     sections.append(_part("To make it again", lambda: again_section(study, results, standing)))
     gallery.tidy()

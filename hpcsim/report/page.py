@@ -12,7 +12,8 @@ from hpcsim.report.contents import Section
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_STYLE = """
+#: Style sheet of the pages of a study.
+STYLE = """
 :root { --ink: #222; --soft: #666; --line: #ddd; --accent: #0072b2; --bad: #b34700; }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff; max-width: 60rem;
@@ -60,6 +61,7 @@ _TEMPLATE = """
 {% elif block.kind == "heading" %}<h3>{{ block.text }}</h3>
 {% elif block.kind == "notes" %}<ul>{% for note, warns in block.items %}<li{% if warns %} class="bad"{% endif %}>
 {{- note }}</li>{% endfor %}</ul>
+{% elif block.kind == "link" %}<p><a href="{{ block.address }}">{{ block.text }}</a></p>
 {% elif block.kind == "pairs" %}<dl>{% for name, value in block.items %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>
 {% elif block.kind == "picture" %}<figure><div class="scroll">
 <img{% if block.wide %} class="wide"{% endif %} src="data:image/png;base64,{{ block.data }}" alt="{{ block.name }}"></div>
@@ -98,7 +100,7 @@ _TEMPLATE = """
 def render(title: str, sections: Sequence[Section]) -> str:
     """The page of these sections; every text in them is escaped."""
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return _template().render(style=_STYLE, title=title, written=written, sections=sections)
+    return _template().render(style=STYLE, title=title, written=written, sections=sections)
 
 
 @cache
@@ -108,5 +110,5 @@ def _template() -> Template:
 
     # everything is escaped but our own style sheet, in which quotes must stay quotes
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.finalize = lambda value: Markup(value) if value is _STYLE else value
+    environment.finalize = lambda value: Markup(value) if value is STYLE else value
     return environment.from_string(_TEMPLATE)

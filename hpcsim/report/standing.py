@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpcsim.space.points import Points
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Standing:
         What runs the study in its directory.
     look : str
         What shows a point that failed.
+    point : str
+        What shows any point, without its id.
+    unfinished : Points, optional
+        Points of the design that are missing: all, or an even sample of many.
     """
 
     total: int
@@ -41,3 +49,5 @@ class Standing:
     missing: Sequence[str] = field(default_factory=list)
     command: str = ""
     look: str = ""
+    point: str = ""
+    unfinished: Points | None = None

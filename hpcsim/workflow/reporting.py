@@ -21,6 +21,7 @@ from hpcsim.scheduler.plan import complete
 from hpcsim.scheduler.plan import plan as make_plan
 from hpcsim.scheduler.state.failures import failed_points, grouped
 from hpcsim.scheduler.state.row_count import RowCounter
+from hpcsim.workflow.unfinished import unfinished_points
 
 if TYPE_CHECKING:
     from hpcsim.study.directory import StudyDirectory
@@ -71,7 +72,7 @@ def report(study: Study, directory: StudyDirectory, findings: Sequence[Finding] 
             missing += _not_collected(directory, results)
         if findings is None:
             findings = _saved(study, directory, missing)
-        return write_report(study, results, findings, _standing(study, directory, missing), path or directory.report)
+        return write_report(study, results, findings, standing(study, directory, missing), path or directory.report)
 
 
 def report_words(study: Study, directory: StudyDirectory) -> str:
@@ -101,14 +102,25 @@ def _not_collected(directory: StudyDirectory, results: Results | None) -> list[s
     return ["There are no results yet."] if results is None else []
 
 
-def _standing(study: Study, directory: StudyDirectory, missing: list[str]) -> Standing:
+def standing(study: Study, directory: StudyDirectory, missing: list[str]) -> Standing:
+    """How far a study is.
+
+    Parameters
+    ----------
+    study : Study
+    directory : StudyDirectory
+    missing : list of str
+        Gets a sentence about each thing that cannot be said.
+    """
     total = len(study.design)
     done: int | None = None
+    pending: Sequence[tuple[int, int]] | None = None
     groups: list[Failures] = []
     first = ""
     try:
         if total <= _LOOKED_FOR or complete(study, directory):
-            done = make_plan(study, directory).done
+            planned = make_plan(study, directory)
+            done, pending = planned.done, planned.pending
         else:
             done = min(total, RowCounter(directory).count().rows)
         for group in grouped(failed_points(study, directory)):
@@ -121,7 +133,13 @@ def _standing(study: Study, directory: StudyDirectory, missing: list[str]) -> St
     # before the first run there is no directory to name
     where = str(directory.path) if directory.study.exists() else "STUDY"
     run, look = (shlex.join(["hpcsim", word, where]) for word in ("run", "point"))
-    return Standing(total, done, groups, missing, run, f"{look} {first}" if first else "")
+    unfinished = None
+    if done != total:
+        try:
+            unfinished = unfinished_points(study, directory, pending)
+        except (HpcsimError, OSError, KeyError, RuntimeError) as error:
+            missing.append(f"Which points are missing cannot be said: {error}")
+    return Standing(total, done, groups, missing, run, f"{look} {first}" if first else "", look, unfinished)
 
 
 def _saved(study: Study, directory: StudyDirectory, missing: list[str]) -> list[Finding]:

@@ -116,7 +116,8 @@ def test_each_figure_is_a_picture_on_the_page_and_three_files_beside_it(folder: 
     names = ("wall_times", "coverage", "map_rate", "trace_v", "spectrum_v", "spikes_spikes")
     assert files - {".figures"} == {f"{name}.{form}" for name in names for form in ("png", "pdf", "csv")}
     linked = [link for link in page.links if not link.startswith("#")]
-    assert linked == [f"report/figures/{name}.{form}" for name in names for form in ("png", "pdf", "csv")]
+    figures = [f"report/figures/{name}.{form}" for name in names for form in ("png", "pdf", "csv")]
+    assert linked == [*figures, "explore.html"] and (folder / "explore.html").exists()
     assert len(page.images) == len(names)
     for name, image in zip(names, page.images, strict=True):
         assert (

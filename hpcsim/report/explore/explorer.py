@@ -1,0 +1,124 @@
+"""The page with the points of a study, beside its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpcsim.files import write_text
+from hpcsim.plotting import GREY, VERMILLION
+from hpcsim.plugin import not_installed
+from hpcsim.report.contents import Block, Link, Section, Words
+from hpcsim.report.explore.counts import counted
+from hpcsim.report.explore.recorded import Recorded, recorded
+from hpcsim.report.explore.table import LARGEST, Column, PointTable, point_table
+
+if TYPE_CHECKING:
+    from hpcsim.collector.results import Results
+    from hpcsim.report.standing import Standing
+    from hpcsim.study.study import Study
+
+#: What stands for an id in a command.
+_MARK = "ID"
+_TITLE = "Points to explore"
+#: Axes of the parallel coordinates at the beginning, at most.
+_AXES = 10
+
+
+def explorer_section(study: Study, results: Results | None, standing: Standing, report: Path) -> Section:
+    """Write the page beside a report; a section with its address, or the sentence that says why there is none.
+
+    Parameters
+    ----------
+    study : Study
+    results : Results, optional
+    standing : Standing
+    report : Path
+        ``explore.html`` for ``report.html``, ``mine-explore.html`` for ``mine.html``.
+    """
+    if find_spec("bokeh") is None:
+        return Section(_TITLE, [Words(f"{not_installed('The page with the points', 'bokeh')}.", "soft")])
+    page = explorer_path(report)
+    table = point_table(study, results, standing.unfinished)
+    if not len(table):
+        return Section(_TITLE, [Words("There is no point to explore yet.", "soft")])
+    sentences = counted(study, results, standing, table)
+    write_text(page, _page(study, standing, table, sentences, report.name))
+    blocks: list[Block] = [
+        Words(
+            "Parallel coordinates with brushes, maps of any two columns, a table, and what single points recorded, with the "
+            "command that simulates a point again."
+        ),
+        Link(page.name, page.name),
+    ]
+    return Section(_TITLE, blocks)
+
+
+def explorer_path(report: Path) -> Path:
+    """Where the page is beside a report."""
+    return report.with_name("explore.html" if report.stem == "report" else f"{report.stem}-explore.html")
+
+
+def _page(study: Study, standing: Standing, table: PointTable, sentences: Sequence[tuple[str, bool]], report: str) -> str:
+    from hpcsim.report.explore.page import Explorer, render
+    from hpcsim.report.explore.plots import plain, plots
+
+    rows, records, unread = recorded(table)
+    columns = [
+        {"field": f"c{k}", "label": plain(column.label), "words": column.words, "log": column.logarithmic}
+        for k, column in enumerate(table.columns)
+    ]
+    settings = {
+        "columns": columns,
+        "errors": {str(row): table.errors[row] for row in np.flatnonzero(table.errors != "").tolist()},
+        "command": f"{standing.point} {_MARK} --again",
+        "mark": _MARK,
+        "start": _start(table.columns),
+        "recorded": {"rows": rows.tolist(), "figures": [_figure(one) for one in records]},
+        "front": VERMILLION,
+        "others": GREY,
+    }
+    left_out = [*table.left_out, *unread]
+    words = f"Not in this page: {', '.join(left_out)}; `{standing.point} ID` prints them for one point." if left_out else ""
+    return render(Explorer(study.name, report, sentences, plots(table, records), settings, _kept(table, rows, records), words))
+
+
+def _figure(one: Recorded) -> dict[str, Any]:
+    """What the script is told of one output."""
+    starts = np.cumsum([0, *(len(part) for part in one.parts)]).tolist()
+    return {"title": one.title, "x": None if one.kind == "spikes" else one.x.tolist(), "starts": starts}
+
+
+def _start(columns: Sequence[Column]) -> dict[str, Any]:
+    """What is shown at the beginning: parameters against each other, coloured by how good they are, or by the first output."""
+    fields = {column.name: f"c{k}" for k, column in enumerate(columns)}
+    known = [column for column in columns if column.words or (column.values.dtype != object and np.isfinite(column.values).any())]
+    of = {
+        kind: [fields[column.name] for column in known if column.kind == kind]
+        for kind in ("parameter", "objective", "feature", "record")
+    }
+    given = [fields[column.name] for column in known if column.name == LARGEST]
+    found = [*given, *of["objective"], *of["feature"]]
+    places = [*of["parameter"], *found, *of["record"]]
+    second = places[1] if len(places) > 1 else places[0]
+    # outputs have their place beside many parameters
+    few = list(dict.fromkeys([*of["parameter"][: _AXES - 3], *found]))[:_AXES] or places[:_AXES]
+    color = found[0] if found else fields["status"]
+    return {"x": places[0], "y": second, "color": color, "axes": [int(field[1:]) for field in few]}
+
+
+def _kept(table: PointTable, rows: np.ndarray, records: Sequence[Recorded]) -> str:
+    """What is said of the outputs in the page."""
+    if not len(rows):
+        return "No output over time, no spikes and no spectrum of these points were kept." if table.results else ""
+    good = int(np.count_nonzero(table.status == "ok"))
+    which = "all points that succeeded" if len(rows) == good else f"{len(rows):,} of the {good:,} points shown that succeeded"
+    names = ", ".join(dict.fromkeys(one.output for one in records))
+    return (
+        f"In this page are {names} of {which}. Of a long trace it has the smallest and the largest value of each of 200 "
+        "stretches, of many spikes every k-th."
+    )
