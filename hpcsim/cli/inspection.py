@@ -105,7 +105,7 @@ def report(
     directory: DirectoryOption = None,
     scale: ScaleOption = "",
 ) -> None:
-    """Write the report of a study as it is now: one page, and its figures as PNG, PDF and CSV in a folder beside it."""
+    """Write the report of a study as it is now: a page, its figures beside it, and a page to explore the points."""
     from hpcsim.workflow.reporting import report as write
     from hpcsim.workflow.study import Study
 

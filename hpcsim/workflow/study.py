@@ -173,7 +173,8 @@ class Study(value.Study):
         directory : path, optional
             ``runs/<name>`` by default.
         path : path, optional
-            Of the page; ``report.html`` in the directory by default. Figures are in a folder beside it.
+            Of the page; ``report.html`` in the directory by default. Figures are in a folder beside it, and a page to explore
+            the points is ``explore.html``.
 
         Returns
         -------

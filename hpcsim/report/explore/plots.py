@@ -181,7 +181,7 @@ def _table(source: ColumnDataSource, columns: Sequence[Column], kept: IndexFilte
 
 def _formatter(column: Column) -> StringFormatter:
     if column.values.dtype == object:
-        return StringFormatter(null_format="")
+        return StringFormatter()
     size = np.abs(column.values[np.isfinite(column.values) & (column.values != 0)])
     if len(size) and (size.min() < _PLAIN[0] or size.max() >= _PLAIN[1]):
         return ScientificFormatter(precision=4, power_limit_low=-3, power_limit_high=6)
