@@ -49,10 +49,10 @@ class Registry(Generic[P]):
         PluginError
             If there is none, it cannot be imported, it is something else, or its engine is not installed.
         """
-        target = self._builtin.get(name)
-        if target is None:
+        target, word = self._builtin.get(name), self._kind.word
+        if target is None and ":" not in name:
+            # all installed packages are looked through: for a module of the user's own that would take longer than to load it
             target = next((entry.value for entry in entry_points(group=self._kind.group) if entry.name == name), None)
-        word = self._kind.word
         if target is not None:
             found = self._load(name, target)
         elif ":" in name:

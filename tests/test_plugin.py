@@ -67,6 +67,12 @@ def test_other_packages_add_theirs_by_entry_points():
     assert {"theirs.single", "nest.hagen_lif"} <= set(MODELS.names())
 
 
+def test_for_a_module_of_the_users_own_no_installed_package_is_looked_at(monkeypatch):
+    # hundreds of files, in each task
+    monkeypatch.setattr("hpcsim.registry.entry_points", lambda **group: pytest.fail("looked at"))
+    assert get_model("toys:single").name == "toys.single"
+
+
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("name", "words"),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from copy import copy
+from functools import cache
 from typing import Any, NoReturn
 
 import typer
+from typer.main import get_command, get_command_name
 
 # importing them makes them commands of the app
 from hpcsim.cli import commands as _commands
@@ -19,6 +23,28 @@ from hpcsim.scheduler.signals import StopRequests
 _COMMANDS = (_commands, _inspection)
 
 
+def named(arguments: Sequence[str]) -> str:
+    """The command that arguments ask for; empty where they name none, or are about all of them."""
+    # what stands before a command takes no value
+    word = next((word for word in arguments if not word.startswith("-")), "")
+    shell = any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ)
+    return word if not shell and any(word == _name(info) for info in app.registered_commands) else ""
+
+
+@cache
+def command(name: str = "") -> Any:
+    """What reads the arguments, and calls the command of that name; without a name, all commands, for which it takes longer."""
+    made = copy(app)
+    if name:
+        made.registered_groups = []
+        made.registered_commands = [info for info in app.registered_commands if _name(info) == name]
+    return get_command(made)
+
+
+def _name(info: Any) -> str:
+    return str(info.name or get_command_name(info.callback.__name__))
+
+
 def main() -> NoReturn:
     """Entry point of the command; errors are a few lines, and a traceback with ``--debug``."""
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
@@ -26,7 +52,7 @@ def main() -> NoReturn:
         requests = StopRequests()
         signal.signal(signal.SIGINT, lambda number, frame: requests.hear(number))
     try:
-        code = app(standalone_mode=False)
+        code = command(named(sys.argv[1:]))(standalone_mode=False)
         if code == Interrupted.exit_code:
             # Typer takes a Ctrl-C for itself, without a word
             code = _complain(Interrupted("stopped"))

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from hpcsim.cli.entry import main
+from hpcsim.cli.entry import command, main
 from hpcsim.scheduler.task import worker
 from hpcsim.scheduler.task.fork import Fork
 from hpcsim.scheduler.task.fork_server import ForkRequest
@@ -32,6 +32,7 @@ _LOADED = (
     "hpcsim.scheduler.task.failure",
     "hpcsim.scheduler.task.ranks",
     "hpcsim.scheduler.task.runner",
+    "hpcsim.inference.finding",
 )
 #: Bytes of a request at most.
 _LONGEST = 2**17
@@ -41,6 +42,7 @@ def serve(control: socket.socket) -> None:
     """Answer requests until nobody is there who could send one."""
     for name in _LOADED:
         import_module(name)
+    command("task")
     worker.preloaded = True
     # what is here stays shared with all copies
     gc.collect()

@@ -33,6 +33,9 @@ def watching(again: bool) -> Iterable[None]:
 
 def print_jobs(study: Study, place: StudyDirectory, plan: Plan) -> bool:
     """How a study's Slurm jobs stand; returns whether any is left."""
+    if not (place.path / "jobs").exists():
+        # nothing of Slurm is loaded for a study that was never submitted
+        return False
     from hpcsim.errors import SlurmError
     from hpcsim.scheduler.queue.commands import Slurm
     from hpcsim.scheduler.slurm.queue_status import look, time_left

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, Unpack
 
 from hpcsim.cores import cores
 from hpcsim.plugin import Plugin, PluginFields, first_line
 from hpcsim.scheduler.plan import Plan
-from hpcsim.scheduler.target import LOCAL, Target
 from hpcsim.study.directory import StudyDirectory
 from hpcsim.study.study import Study
+
+if TYPE_CHECKING:
+    from hpcsim.scheduler.target import Target
+
+
+def _local() -> Target:
+    """The machine that this runs on; what knows sites is loaded late, since commands that only look need none."""
+    from hpcsim.scheduler.target import LOCAL
+
+    return LOCAL
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class Job:
     study: Study
     directory: StudyDirectory
     plan: Plan
-    target: Target = LOCAL
+    target: Target = field(default_factory=_local)
     retry_failed: bool = False
     on_progress: Callable[[int, int], None] = lambda done, failed: None
     on_shards: Callable[[], None] = lambda: None
