@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from pygments.lexers.special import TextLexer  # noqa: E402
 from reference_pages import write_reference  # noqa: E402
 from reference_pages.llms import llms  # noqa: E402
+from reference_pages.pictures import PAGES, draw  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 
 import hpcsim  # noqa: E402
@@ -61,6 +63,17 @@ def _write_llms(app: Sphinx, error: Exception | None) -> None:
         (Path(app.outdir) / "llms.txt").write_text(llms(pages, about), encoding="utf-8")
 
 
+def _draw(app: Sphinx, error: Exception | None) -> None:
+    """Put pictures that the pages' own code draws now in the place of those that are stored for readers without the site."""
+    if error is None and app.builder.format == "html":
+        for name in PAGES:
+            for picture in draw(name, HERE / "_build" / "pictures"):
+                place = Path(app.outdir) / "_images" / picture.name
+                if not place.exists():
+                    raise FileNotFoundError(f"{name} draws {picture.name}, which no page shows")
+                shutil.copyfile(picture, place)
+
+
 def _in_order(app: Sphinx, name: str) -> list[str]:
     """A page and all below it, as the tables of contents have them."""
     below = app.env.toctree_includes.get(name, [])
@@ -68,6 +81,7 @@ def _in_order(app: Sphinx, name: str) -> list[str]:
 
 
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx what it does not know: a table of text is shown as it is; and write `llms.txt` at the end."""
+    """Tell Sphinx what it does not know: a table of text is shown as it is; and draw pictures and write `llms.txt` at the end."""
     app.add_lexer("csv", TextLexer)
     app.connect("build-finished", _write_llms)
+    app.connect("build-finished", _draw)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito, Color Universal Design (2008): told apart with any common colour vision
 BLUE, VERMILLION, GREY, INK = "#0072B2", "#D55E00", "#8A8A8A", "#222222"
-DPI = 150
+DPI, _NOTEBOOK_DPI = 150, 90
 _PANEL = (4.0, 3.5)  # inches
 # more points make a figure slower, not clearer; points come sorted by a hash, so every k-th is a random sample
 _DRAWN = 5000
@@ -34,19 +36,33 @@ def canvas(panels: int, columns: int = 3, size: tuple[float, float] = _PANEL) ->
     size : tuple of float, inches
         Width and height of a panel.
     """
-    from matplotlib.figure import Figure
-
     columns = max(1, min(columns, panels))
     rows = math.ceil(panels / columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), dpi=DPI, layout="constrained", facecolor="white")
+    figure = _figure(size[0] * columns, size[1] * rows)
     axes = [figure.add_subplot(rows, columns, 1 + i) for i in range(panels)]
     for ax in axes:
+        setattr(ax, "_repr_png_", partial(_png, figure))  # noqa: B010 (matplotlib declares no such attribute)
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(GREY)
         ax.tick_params(colors=INK, labelsize=8, color=GREY)
         ax.grid(color="#E6E6E6", linewidth=0.6)
         ax.set_axisbelow(True)
     return figure, axes
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of that size in inches; at the end of a notebook's cell it shows itself, as its axes do, without pyplot."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    setattr(figure, "_repr_png_", partial(_png, figure))  # noqa: B010
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=_NOTEBOOK_DPI)
+    return picture.getvalue()
 
 
 def panel(ax: Axes | None, size: tuple[float, float] = _PANEL) -> Axes:
@@ -171,14 +187,12 @@ def pairs(samples: np.ndarray, names: Sequence[str], units: Sequence[str], point
         Marked in every panel, such as the maximum.
     title : str
     """
-    from matplotlib.figure import Figure
-
     n = len(names)
     every = samples if point is None else np.vstack([samples, point])
     # a parameter has the same axis in all of its panels
     ends = list(zip(every.min(axis=0).tolist(), every.max(axis=0).tolist(), strict=True))
     side = max(4.0, 1.1 * n)  # inches
-    figure = Figure(figsize=(side, side), dpi=DPI, layout="constrained", facecolor="white")
+    figure = _figure(side, side)
     for i in range(n):
         for j in range(i + 1):
             ax = figure.add_subplot(n, n, i * n + j + 1)

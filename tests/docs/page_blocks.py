@@ -34,6 +34,10 @@ from hpcsim.stages.registry import get_stage
 from hpcsim.study.file import StudyFile
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from reference_pages.blocks import file_name, files  # noqa: E402
+
 #: Importing it makes all commands known to the app.
 _ENTRY = _main
 #: What a block may be; those behind the first three are shown, and nothing is made of them but files.
@@ -98,17 +102,14 @@ class Page:
 
     def write_files(self, text: str) -> None:
         """Blocks that are files: the sentence before, or the first line, says the name."""
-        for before, language, source in re.findall(
-            r"([^\n]*)\n*^```(python|csv|json|text)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
-        ):
-            if name := _file_name(before, language, source):
-                Path(name).write_text(self._code(source), encoding="utf-8")
+        for name, source in files(text).items():
+            Path(name).write_text(self._code(source), encoding="utf-8")
 
     def _python(self, example: Example) -> bool:
         text = Path(example.path).read_text(encoding="utf-8").splitlines()
         before = next((line for line in reversed(text[: example.line - 1]) if line.strip()), "")
         source = str(example.parsed)
-        if name := _file_name(before, "python", source):
+        if name := file_name(before, "python", source):
             assert compile(source, name, "exec")
             import_module(name.removesuffix(".py"))
             return True
@@ -117,12 +118,6 @@ class Page:
         example.namespace["__file__"] = str(Path.cwd() / "page.py")
         PythonEvaluator()(example)
         return True
-
-
-def _file_name(before: str, language: str, source: str) -> str:
-    ending = {"python": "py", "text": "(?:mod|nestml|sh)"}.get(language, language)
-    found = re.match(rf"# (\w+\.{ending})$", source, re.MULTILINE) or re.search(rf"`(\w+\.{ending})`(?: beside it)?:$", before)
-    return found[1] if found else ""
 
 
 def _skipped(count: Count, reason: str) -> None:

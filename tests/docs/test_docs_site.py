@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +13,16 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 from absent import absent
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from reference_pages.pictures import PAGES, draw  # noqa: E402
+
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 #: Pictures that are not there or have no size.
 MISSING = "[...document.images].filter(one => !one.complete || one.naturalWidth === 0).map(one => one.src)"
@@ -57,6 +64,20 @@ def test_every_link_inside_the_site_leads_somewhere(site: Path):
             assert target.exists(), f"{page}: {address}"
             if anchor and target.suffix == ".html":
                 assert f'id="{anchor}"' in target.read_text(encoding="utf-8"), f"{page}: {address}"
+
+
+@pytest.mark.docs
+def test_pictures_are_those_that_the_code_of_the_pages_draws_now(site: Path):
+    """Where a stored picture is another one by now, it has to be stored again: readers without the site see it."""
+    for page in PAGES:
+        drawn = draw(page, ROOT / "docs" / "_build" / "pictures")
+        assert drawn
+        for picture in drawn:
+            assert (site / "_images" / picture.name).read_bytes() == picture.read_bytes()
+            with Image.open(picture) as new, Image.open(ROOT / "docs" / "images" / picture.name) as stored:
+                assert new.size == stored.size, picture.name
+                difference = np.abs(np.asarray(new.convert("L"), float) - np.asarray(stored.convert("L"), float))
+                assert difference.mean() < 4, f"docs/images/{picture.name} is not what {page} draws"
 
 
 @pytest.fixture(scope="module")

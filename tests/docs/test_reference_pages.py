@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from reference_pages import PAGES, commands, files, python  # noqa: E402
+from reference_pages.blocks import program, studies  # noqa: E402
 from reference_pages.llms import heading, llms  # noqa: E402
 from reference_pages.markdown import cell, prose, table  # noqa: E402
 
@@ -122,3 +123,13 @@ def test_the_list_for_programs_has_titles_and_first_sentences():
         "## How to",
         "- [A page](how-to/a.html): What Hagen et al. did here.\n- [B](how-to/b.html)\n",
     ]
+
+
+def test_a_page_as_a_program():
+    """Its Python without its files, its runs, and a picture where one is shown."""
+    text = (
+        "`own.py`:\n\n```python\nx = 1\n```\n\n```toml\n[study]\nname = 'a'\n```\n\n```toml\n[design]\nn = 3\n```\n\n"
+        "```sh\nhpcsim plan a.toml\nhpcsim run a.toml  # all\n```\n\n```python\ny = 2\n```\n\n![why](../images/y.png)\n"
+    )
+    assert program(text).split("\n") == ["command(['run', 'a.toml'])", "y = 2", "", "picture('y.png')"]
+    assert list(studies(text)) == ["a.toml"]

@@ -38,6 +38,15 @@ def test_png_of_150_dpi_that_is_the_same_every_time(tmp_path: Path) -> None:
         assert image.size == (1200, 525)
 
 
+def test_a_notebook_shows_figures_and_axes_without_pyplot() -> None:
+    formatters = pytest.importorskip("IPython.core.formatters")
+    figure, [ax] = canvas(1)
+    ax.plot([1, 2])
+    for thing in (figure, ax):
+        shown, _ = formatters.DisplayFormatter().format(thing)
+        assert shown["image/png"].startswith(b"\x89PNG") and len(shown["image/png"]) > 3000
+
+
 def test_a_dollar_in_a_name_is_no_mathematics(tmp_path: Path) -> None:
     figure, (ax,) = canvas(1)
     label(ax, r"a$\frac$b", "y_$", "t$x")
