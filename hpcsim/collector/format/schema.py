@@ -213,7 +213,8 @@ class Schema:
         values = coordinate.values
         if values.dtype.kind in "USO":
             # never moved as chunks, so these may be strings of any length
-            dataset = file.create_dataset(dim, data=values.astype(str).astype(object), dtype=h5py.string_dtype())
+            words = [_without_zeros(word) for word in values.astype(str).tolist()]
+            dataset = file.create_dataset(dim, data=np.array(words, object), dtype=h5py.string_dtype())
         else:
             dataset = file.create_dataset(dim, data=values)
         dataset.attrs["hpcsim_role"] = "coordinate"
@@ -255,7 +256,7 @@ class Schema:
             attributes["sample_dimension"] = column.name.removesuffix("_count")
         for key, value in attributes.items():
             if not isinstance(value, str) or value:
-                dataset.attrs[key] = value
+                dataset.attrs[key] = _without_zeros(value) if isinstance(value, str) else value
         return dataset
 
 
@@ -265,6 +266,11 @@ def _described(column: Column) -> list[Any]:
     if column.text:
         dtype, dims, shape = "S1", (*dims, f"string{column.width}"), (*shape, column.width)
     return [column.name, column.role, dtype, column.leading, dims, shape, column.unit]
+
+
+def _without_zeros(text: str) -> str:
+    """A text as HDF5 holds it: there, a zero byte ends one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _bare(file: h5py.File, dim: str, size: int | None) -> h5py.Dataset:

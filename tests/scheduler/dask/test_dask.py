@@ -92,6 +92,37 @@ def test_a_scheduler_by_its_address_and_by_its_file(tmp_path, command):
         assert rows(other) == right(6)
 
 
+#: Tries to get in, as another user where it may become one.
+INTRUDER = """
+import os, sys
+from pathlib import Path
+from distributed import Client, Security
+own = Security.temporary()
+address, keys, user = sys.argv[1:]
+if os.geteuid() == 0:
+    os.chmod(keys, 0o755)
+    for folder in Path(keys).parents:
+        os.chmod(folder, os.stat(folder).st_mode | 0o011) if str(folder).startswith("/tmp/") and folder != Path("/tmp") else None
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+    for path in Path(keys).iterdir():
+        try:
+            print("read", path, len(path.read_bytes()))
+        except PermissionError:
+            pass
+print("ready")
+for where, security in ((address, own), (address.replace("tls:", "tcp:"), None), (address.replace("tls:", "ws:"), None)):
+    try:
+        Client(where, security=security, timeout=3, set_as_default=False).run_on_scheduler(os.getpid)
+        print("let in at", where)
+    except (OSError, TypeError, ValueError):
+        pass
+print("over", flush=True)
+os._exit(0)
+"""
+
+
 def test_a_scheduler_with_tls_takes_the_users_certificates(tmp_path):
     study, directory = make(tmp_path, 4, task_size=2)
     private = tmp_path / "keys"
@@ -107,6 +138,11 @@ def test_a_scheduler_with_tls_takes_the_users_certificates(tmp_path):
         assert rows(directory) == right(4)
         with pytest.raises(DaskError, match="give ca_file, cert and key"):
             sweep(study, study.directory(tmp_path / "other"), Target("dask", scheduler=address))
+        # keys of somebody's own, or none, open nothing; nor can another user read ours
+        told = subprocess.run(
+            [sys.executable, "-c", INTRUDER, address, private, "4711"], capture_output=True, text=True, check=False
+        )
+        assert told.stdout == "ready\nover\n", told.stdout + told.stderr
 
 
 def test_a_lost_worker_and_one_that_comes_later(tmp_path):
