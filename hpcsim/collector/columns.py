@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcsim.collector.format.guard import damaged
 from hpcsim.collector.format.schema import STATUSES
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def records_of(table: Table, rows: np.ndarray) -> pd.DataFrame:
     import pandas as pd
 
     frame = frame_of(table, [name for name in table.names("record") if name != "id"], rows)
+    if (frame["status"] >= len(STATUSES)).any():
+        raise damaged(table.path, "rows have a status that does not exist")
     frame["status"] = pd.Categorical.from_codes(frame["status"], categories=list(STATUSES))
     return frame
 

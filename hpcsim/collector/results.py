@@ -13,11 +13,13 @@ import numpy as np
 
 from hpcsim.collector.collect import RESULTS, SHARDS
 from hpcsim.collector.columns import frame_of, index_of, records_of, rows_of
+from hpcsim.collector.format.guard import reading
 from hpcsim.collector.format.inspection import inspect
 from hpcsim.collector.format.ragged import Ragged
 from hpcsim.collector.format.schema import OK, PROVENANCE, STATUSES
 from hpcsim.collector.format.table import Table
 from hpcsim.collector.format.text import is_text
+from hpcsim.collector.labelled import open_labelled
 from hpcsim.collector.shard import shard_files
 from hpcsim.errors import PluginError, ResultsError, nearest
 from hpcsim.plugin import not_installed
@@ -85,18 +87,7 @@ class Results:
     @cached_property
     def dataset(self) -> xr.Dataset:
         """Everything as an xarray Dataset whose coordinates are the parameters; values are read when they are used."""
-        import xarray as xr
-
-        try:
-            opened = xr.open_dataset(self.path, engine="h5netcdf")
-        except FileNotFoundError:
-            raise
-        except OSError:  # as in Table: where files cannot be locked
-            opened = xr.open_dataset(self.path, engine="h5netcdf", driver_kwds={"locking": False})
-        for variable in opened.variables.values():
-            if "_Encoding" in variable.encoding:
-                # by it, xarray would write the text as bytes, and what is not ASCII not at all
-                variable.encoding = {}
+        opened = open_labelled(self.path)
         # older files do not say it themselves
         return opened.set_coords(["id", "replicate", *self.table.names("parameter")])
 
@@ -252,7 +243,8 @@ class Results:
         place: dict[str, int | slice] = {"point": row}
         for dim in {*self.table.ragged_dims.values()}:
             place[dim] = slice(*self.table.extent(dim, row, row + 1))
-        return self.dataset.isel(place).load()
+        with reading(self.path):
+            return self.dataset.isel(place).load()
 
     def to_pandas(self, outputs: Sequence[str] | None = None) -> pd.DataFrame:
         """A row a point, failed ones included: parameters, replicate, status, and outputs with names as columns.

@@ -196,12 +196,14 @@ def opened(file: Path) -> Iterator[Any]:
     except ModuleNotFoundError:
         raise PluginError(not_installed("a recording in NWB", "pynwb", "nwb")) from None
     try:
-        with h5py.File(regular(file), "r") as plain:
-            _check_version(file, plain)
         with ExitStack() as stack:
             try:
+                with h5py.File(regular(file), "r") as plain:
+                    _check_version(file, plain)
                 nwb = stack.enter_context(NWBHDF5IO(str(file), "r")).read()
-            except Exception as error:  # hdmf and pynwb raise nearly anything at a file that lacks a part
+            except (ResultsError, OSError):
+                raise
+            except Exception as error:  # h5py, hdmf and pynwb raise nearly anything at a file that lacks a part
                 raise ResultsError(f"{file}: is damaged, or no whole NWB file: {shown(error, 500)}") from error
             yield nwb
     except OSError as error:

@@ -274,3 +274,9 @@ def test_damaged_files(draft: Draft) -> None:
         plain.create_group("specifications/hdmf-common")
     with pytest.raises(ResultsError, match=r"cell\.nwb: is damaged, or no whole NWB file"):
         find_sweep(file, 300)
+    file.write_bytes(content)
+    with h5py.File(file, "r+") as plain:
+        del plain.attrs["nwb_version"]
+        plain.create_group("nwb_version")
+    with pytest.raises(ResultsError, match=r"cell\.nwb: is damaged, or no whole NWB file"):
+        find_sweep(file, 300)

@@ -215,3 +215,21 @@ def test_special_files_are_not_read(tmp_path: Path) -> None:
         Results(tmp_path)
     with pytest.raises(ResultsError, match="expected a file"):
         Table("/dev/zero")
+
+
+def test_what_shows_only_when_it_is_read_is_the_same_error(tmp_path: Path) -> None:
+    """A group in the place of a column stops xarray, and a status that does not exist stops pandas."""
+
+    def group(file: h5py.File, secret: Path) -> None:
+        del file["cpu_time"]
+        file.create_group("cpu_time")
+
+    def status(file: h5py.File, secret: Path) -> None:
+        file["status"][3] = 250
+
+    shard = crafted(write_shard(tmp_path / "a", range(N)), group, tmp_path)
+    with pytest.raises(DamagedError), Results(shard) as results:
+        results.point(0)
+    shard = crafted(write_shard(tmp_path / "b", range(N)), status, tmp_path)
+    with Results(shard) as results, pytest.raises(DamagedError, match="a status that does not exist"):
+        results.records  # noqa: B018
