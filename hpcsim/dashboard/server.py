@@ -21,6 +21,8 @@ from hpcsim.scheduler.pool.loopback import LOOPBACK, asks_here
 _POLL = 2.5
 #: The report carries its own style and pictures, and has no script.
 _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+#: The page with the points has scripts, and says itself which ones run: it gets an origin of its own, and reads nothing here.
+_EXPLORER_POLICY = f"sandbox allow-scripts; {_REPORT_POLICY}; script-src 'unsafe-inline'"
 
 
 class Server:
@@ -102,7 +104,7 @@ class _Http(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Three fixed addresses; no part of a request reaches the file system."""
+    """A few fixed addresses; no part of a request reaches the file system."""
 
     server: _Http
     server_version, sys_version = "hpcsim", ""
@@ -118,16 +120,20 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/progress.json":
             self.server.polled = time.monotonic()
             return self._send("application/json", json.dumps(page.json(self.server.monitor.progress())).encode())
-        if path == "/report":
-            return self._send_report(self.server.monitor.directory.report)
+        directory = self.server.monitor.directory
+        # as the dashboard calls it, and as the page with the points does
+        if path in ("/report", "/report.html"):
+            return self._send_file(directory.report, _REPORT_POLICY)
+        if path == "/explore.html":
+            return self._send_file(directory.explorer, _EXPLORER_POLICY)
         return self.send_error(HTTPStatus.NOT_FOUND)
 
-    def _send_report(self, report: Path) -> None:
+    def _send_file(self, file: Path, policy: str) -> None:
         try:
-            content = report.read_bytes()
+            content = file.read_bytes()
         except OSError:
             return self.send_error(HTTPStatus.NOT_FOUND, "Not Found", "there is no report yet")
-        return self._send("text/html", content, _REPORT_POLICY)
+        return self._send("text/html", content, policy)
 
     def _send(self, kind: str, content: bytes, policy: str = "default-src 'none'") -> None:
         self.send_response(HTTPStatus.OK)

@@ -66,6 +66,11 @@ class StudyDirectory:
         """The report, as one HTML file."""
         return self.path / "report.html"
 
+    @property
+    def explorer(self) -> Path:
+        """The page with its points, which the report leads to."""
+        return self.path / "explore.html"
+
     def result_files(self) -> list[Path]:
         """Files that may hold finished points: the results and the shards."""
         # tasks read a directory, too, and stay light

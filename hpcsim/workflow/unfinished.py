@@ -69,8 +69,10 @@ def _evenly(found: Sequence[tuple[int, int]], left: int, together: int) -> list[
 def _looked_for(study: Study, directory: StudyDirectory) -> list[tuple[int, int]]:
     """Runs that are not finished, in pieces that are spread over the design."""
     total, known = len(study.design), fingerprints(study, directory)
-    found = []
-    for start in np.unique(np.linspace(0, max(0, total - _PIECE), _PIECES).astype(int)).tolist():
-        ids = study.design.ids(start, min(total, start + _PIECE))
+    found, stop = list[tuple[int, int]](), 0
+    for place in np.linspace(0, max(0, total - _PIECE), _PIECES).astype(int).tolist():
+        # pieces of a small design overlap
+        start, stop = max(place, stop), max(stop, min(total, place + _PIECE))
+        ids = study.design.ids(start, stop)
         found += [(start + first, start + last) for first, last in runs(~finished(directory.result_files(), ids, known))]
     return found

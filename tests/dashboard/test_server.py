@@ -142,6 +142,13 @@ def test_the_report_is_there_when_it_is(half, serve, get, progress):
     assert (status, text) == (200, "<!DOCTYPE html><title>own</title>")
     assert "script-src" not in headers["Content-Security-Policy"]
     assert progress(server)["report"] is True
+    # links of the report lead to the page with the points, and back
+    assert get(server, "explore.html")[0] == 404 and get(server, "report.html")[2] == text
+    half.directory.explorer.write_text("<script>0</script>")
+    status, headers, text = get(server, "explore.html")
+    assert (status, text) == (200, "<script>0</script>")
+    rules = headers["Content-Security-Policy"].split("; ")
+    assert {"sandbox allow-scripts", "default-src 'none'"} < {*rules} and not any("connect-src" in rule for rule in rules)
     assert 'href="report"' in get(server)[2]
 
 
@@ -155,7 +162,7 @@ def test_a_tunnel_may_have_any_port(half, serve, get, host):
 )
 def test_a_page_of_another_host_is_turned_away(half, serve, get, host):
     server = serve(half.study, half.directory)
-    for path in ("", "progress.json", "report"):
+    for path in ("", "progress.json", "report", "explore.html"):
         status, _, text = get(server, path, Host=host)
         assert status == 403
         assert "half" not in text

@@ -15,10 +15,13 @@ from explored_toys import EVIL, SPACE, held, odd, page_of, squares
 
 import hpcsim
 from hpcsim.collector.results import Results
+from hpcsim.collector.selection import Selection
 from hpcsim.report.explore import explorer, explorer_section, recorded, table
+from hpcsim.report.explore.counts import counted
 from hpcsim.report.explore.page import _bokeh
 from hpcsim.report.explore.recorded import thinned, thinned_places
 from hpcsim.report.page import render
+from hpcsim.report.standing import Standing
 from hpcsim.workflow import unfinished as unfinished_module
 from hpcsim.workflow.reporting import report, standing
 
@@ -226,6 +229,32 @@ def test_rows_that_the_design_no_longer_has_and_points_that_wait_are_counted(fol
     assert page.says.endswith("All 15 are shown.")
 
 
+def test_points_that_wait_to_be_collected_are_counted(folder: Path) -> None:
+    with Results(folder) as results:
+        held = Selection(results, np.arange(7))
+        standing = Standing(12, 12, missing=["2 files wait."])
+        said = counted(squares(), held, standing, table.point_table(squares(), held, None))
+    assert [text for text, _ in said][1:] == [
+        "All 7 are shown.",
+        "5 more are finished and have no row here: they wait to be collected, or have the values of another point.",
+        "2 files wait.",
+    ]
+
+
+def test_a_file_of_somebody_else_stays(folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "my #1-explore.html"
+    mine.write_text("<p>mine</p>")
+    study = squares()
+    with Results(folder) as results:
+        standing = Standing(12, 12)
+        [words] = explorer_section(study, results, standing, tmp_path / "my #1.html").blocks
+        assert words.text.startswith("my #1-explore.html is no page of hpcsim") and mine.read_text() == "<p>mine</p>"
+        mine.unlink()
+        for _ in range(2):
+            link = explorer_section(study, results, standing, tmp_path / "my #1.html").blocks[-1]
+    assert link.address == "my%20%231-explore.html" and 'href="my%20%231.html"' in mine.read_text()
+
+
 def test_the_best_of_a_search_are_shown_and_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "POINTS", 6)
     monkeypatch.setattr(table, "BEST", 3)
@@ -249,7 +278,7 @@ def test_missing_points_are_told_evenly_whether_they_were_looked_for_or_not(
     directory = study.directory(place)
     wanted = {point.id for point in map(study.design.point, range(15)) if point["a"] == 2.5}
     found = unfinished_module.unfinished_points(study, directory, None)
-    assert found is not None and {*found.ids} == wanted
+    assert found is not None and sorted(found.ids) == sorted(wanted)
     assert unfinished_module.unfinished_points(study, directory, ()) is None
     monkeypatch.setattr(unfinished_module, "_MOST", 4)
     some = unfinished_module.unfinished_points(study, directory, [(0, 3), (5, 15)])

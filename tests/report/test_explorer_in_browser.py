@@ -72,6 +72,12 @@ def test_brushes_dots_and_rows_change_what_is_shown(chromium: Any, tmp_path: Pat
     # and of the rate, which the points with a of 4 do not have
     drag(page, at("parallel", 1.95, -0.02), at("parallel", 2.05, 1.05))
     watched.has("#count", "3 of 12 points are kept.")
+    # the table has these alone, and a row is still its own point
+    rows = page.locator("#part-table .slick-row")
+    assert [ids[3.0, b] in row for b, row in zip((0.5, 1.0, 2.0), rows.all_text_contents(), strict=True)] == [True] * 3
+    rows.nth(2).locator(".slick-cell").first.click()
+    watched.has("#command", ids[3.0, 2.0])
+    page.evaluate("Bokeh.documents[0].get_model_by_name('points').selected.indices = []")
     page.get_by_role("button", name="Free all axes").click()
     watched.has("#count", "12 of 12 points are kept.")
     # the best third by rate, of the nine points that have one

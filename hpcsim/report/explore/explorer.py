@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from hpcsim.report.standing import Standing
     from hpcsim.study.study import Study
 
+#: In the first letters of a page that hpcsim wrote.
+MARK, _HEAD = '<meta name="generator" content="hpcsim">', 1000
 #: What stands for an id in a command.
 _MARK = "ID"
 _TITLE = "Points to explore"
@@ -43,17 +46,19 @@ def explorer_section(study: Study, results: Results | None, standing: Standing, 
     if find_spec("bokeh") is None:
         return Section(_TITLE, [Words(f"{not_installed('The page with the points', 'bokeh')}.", "soft")])
     page = explorer_path(report)
+    if page.exists() and MARK not in _beginning(page):
+        return Section(_TITLE, [Words(f"{page.name} is no page of hpcsim, so none was written in its place.", "bad")])
     table = point_table(study, results, standing.unfinished)
     if not len(table):
         return Section(_TITLE, [Words("There is no point to explore yet.", "soft")])
     sentences = counted(study, results, standing, table)
-    write_text(page, _page(study, standing, table, sentences, report.name))
+    write_text(page, _page(study, standing, table, sentences, quote(report.name)))
     blocks: list[Block] = [
         Words(
             "Parallel coordinates with brushes, maps of any two columns, a table, and what single points recorded, with the "
             "command that simulates a point again."
         ),
-        Link(page.name, page.name),
+        Link(page.name, quote(page.name)),
     ]
     return Section(_TITLE, blocks)
 
@@ -61,6 +66,11 @@ def explorer_section(study: Study, results: Results | None, standing: Standing, 
 def explorer_path(report: Path) -> Path:
     """Where the page is beside a report."""
     return report.with_name("explore.html" if report.stem == "report" else f"{report.stem}-explore.html")
+
+
+def _beginning(page: Path) -> str:
+    with page.open(encoding="utf-8", errors="replace") as file:
+        return file.read(_HEAD)
 
 
 def _page(study: Study, standing: Standing, table: PointTable, sentences: Sequence[tuple[str, bool]], report: str) -> str:

@@ -14,6 +14,7 @@ from hpcsim.plotting import with_unit
 from hpcsim.report.explore.table import PointTable, evenly
 
 if TYPE_CHECKING:
+    from hpcsim.collector.format.table import Table
     from hpcsim.outputs import Layout, Output
 
 #: Points whose outputs are in the page, and bytes of these, at most.
@@ -78,8 +79,9 @@ def recorded(table: PointTable) -> tuple[np.ndarray, list[Recorded], list[str]]:
     if not found or not len(chosen):
         return np.empty(0, int), [], left_out
     for row in chosen.tolist():
+        read: dict[str, np.ndarray] = {}
         for one in found:
-            _add(table, one, row)
+            _add(table.results.table, one, row, read)
     for one in found:
         if one.kind != "spikes":
             one.x = thinned_places(one.x)
@@ -96,7 +98,7 @@ def _declared(layout: Layout, output: Output) -> Iterator[Recorded]:
             up = "neuron" if senders else ""
             yield Recorded(name, kind, words, with_unit("time", output.unit), up, senders=senders)
         return
-    if kind not in ("trace", "spectrum") or not output.dims:
+    if kind not in ("trace", "spectrum") or not output.dims or np.dtype(output.dtype).kind not in "iufb":
         return
     along = layout.coordinates[output.dims[-1]]
     if along.values.dtype.kind not in "iuf" or not len(along):
@@ -108,18 +110,17 @@ def _declared(layout: Layout, output: Output) -> Iterator[Recorded]:
         yield Recorded(name, kind, title, across, with_unit(name, output.unit), place, x=along.values.astype(float))
 
 
-def _add(table: PointTable, one: Recorded, row: int) -> None:
-    """Read one output of one point."""
-    assert table.results is not None
-    held = table.results.table
+def _add(held: Table, one: Recorded, row: int, read: dict[str, np.ndarray]) -> None:
+    """Take over one output of one point; what was `read` of it is not read again for another site."""
     if one.kind == "spikes":
         times = np.asarray(held.ragged(one.output, row), np.float32)
         cells = np.asarray(held.ragged(one.senders, row), np.float32) if one.senders else np.zeros(len(times), np.float32)
         one.parts.append(evenly(times, _SPIKES))
         one.cells.append(evenly(cells, _SPIKES))
     else:
-        values = held.array(one.output, slice(row, row + 1))[0][one.place]
-        one.parts.append(thinned(np.asarray(values, float)).astype(np.float32))
+        if one.output not in read:
+            read[one.output] = held.array(one.output, slice(row, row + 1))[0]
+        one.parts.append(thinned(read[one.output][one.place].astype(float)).astype(np.float32))
 
 
 def thinned(values: np.ndarray) -> np.ndarray:
