@@ -220,7 +220,9 @@
         const [name, shownValue] = [document.createElement("dt"), document.createElement("dd")];
         name.textContent = column.label;
         shownValue.textContent = column.words.length ? column.words[value] : String(Number(value.toPrecision(12)));
-        element("values").append(name, shownValue);
+        const pair = document.createElement("div");
+        pair.append(name, shownValue);
+        element("values").append(pair);
       }
     }
     drawRecorded(rows);
