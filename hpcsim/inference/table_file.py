@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcsim.errors import ResultsError
+from hpcsim.errors import ResultsError, shown
 from hpcsim.files import regular
 
 if TYPE_CHECKING:
@@ -132,3 +132,18 @@ def listed(names: Iterable[object], what: str) -> str:
     every = [str(name) for name in names]
     shown = ", ".join(every[:_SHOWN]) + (", ..." if len(every) > _SHOWN else "")
     return f"{len(every)} {what}{'s' if len(every) != 1 else ''} ({shown})"
+
+
+def stored_names(found: object) -> tuple[str, ...]:
+    """Names as a JSON file holds them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no list of texts, each there once.
+    """
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"found {shown(found)}, expected names")
+    if len(set(found)) < len(found):
+        raise ValueError(f"found {shown(found)}, expected each name once")
+    return tuple(found)

@@ -15,6 +15,7 @@ import numpy as np
 
 from hpcsim.errors import ResultsError, nearest
 from hpcsim.files import read_arrays, write_bytes, write_text
+from hpcsim.inference.table_file import stored_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -232,8 +233,8 @@ class LatentRegression(ABC):
             options = {name: tuple(value) if isinstance(value, list) else value for name, value in about["options"].items()}
             fit = cls(**options)
             fit._x_scale, fit._y_scale = arrays.pop("x_scale"), arrays.pop("y_scale")
-            fit.genes_, fit.targets_ = tuple(about["genes"]), tuple(about["targets"])
-            fit.features_in_, fit.notes_ = tuple(about["features"]), dict(about["notes"])
+            fit.genes_, fit.targets_ = stored_names(about["genes"]), stored_names(about["targets"])
+            fit.features_in_, fit.notes_ = stored_names(about["features"]), dict(about["notes"])
             fit._restore(arrays)
             # parts that do not fit together show here, and not in an analysis
             fit.predict(np.zeros((1, len(fit.features_in_))))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcsim.errors import ResultsError, shown
+from hpcsim.errors import ResultsError
 from hpcsim.files import write_bytes, write_text
 from hpcsim.inference.method import installed
+from hpcsim.inference.table_file import stored_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -151,7 +152,7 @@ def load_regression(
         about = json.loads((directory / "model.json").read_text(encoding="utf-8"))
         blob = (directory / "model.skops").read_bytes()
         intact = about["sha256"] == hashlib.sha256(blob).hexdigest()
-        names, targets = (_names(about[key]) for key in ("features", "targets"))
+        names, targets = (stored_names(about[key]) for key in ("features", "targets"))
         units, stored = dict(about["units"]), dict(about["versions"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ResultsError(f"{directory}: no regression can be read here ({error!r}); fit it again") from error
@@ -177,12 +178,6 @@ def load_regression(
         # skops, zipfile and scikit-learn raise nearly anything at parts that do not fit together
         raise ResultsError(f"{directory}: model.skops cannot be read ({error!r}); fit it again") from error
     return Regression(pipeline, names, targets, units, stored)
-
-
-def _names(found: Any) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise TypeError(f"found {shown(found)}, expected names")
-    return tuple(found)
 
 
 def numbers(table: DataFrame) -> np.ndarray:

@@ -252,7 +252,15 @@ def test_a_damaged_or_other_fit_is_refused(tmp_path):
         with pytest.raises(ResultsError, match="no fit can be read here"):
             SparseReducedRank.load(tmp_path)
     (tmp_path / "fit.npz").write_bytes(blob)
-    for wrong in ({"genes": ["g3"]}, {"features": ["g3"]}, {"options": {"no": 1}}, {"notes": 1}):
+    twice = [about["genes"][0]] * len(about["genes"])
+    for wrong in (
+        {"genes": twice},
+        {"targets": "['gNa']"},
+        {"genes": ["g3"]},
+        {"features": ["g3"]},
+        {"options": {"no": 1}},
+        {"notes": 1},
+    ):
         (tmp_path / "fit.json").write_text(json.dumps(about | wrong))
         with pytest.raises(ResultsError, match="no fit can be read here"):
             SparseReducedRank.load(tmp_path)
