@@ -44,19 +44,19 @@ class Fault:
     on: tuple[str, ...] = EVERYWHERE
 
 
-def _moment(sweep: FaultySweep, random: Random, process: subprocess.Popen[bytes]) -> None:
+def moment(sweep: FaultySweep, random: Random, process: subprocess.Popen[bytes]) -> None:
     """Wait for a moment of the sweep, each alike."""
     until = time.monotonic() + random.uniform(0.02, 1.0) * length(sweep.on)
     while time.monotonic() < until and process.poll() is None:
         time.sleep(0.005)
 
 
-def _signalled(*numbers: signal.Signals) -> Callable[[FaultySweep, Random], Outcome]:
+def signalled(*numbers: signal.Signals) -> Callable[[FaultySweep, Random], Outcome]:
     """The driver gets signals, a little apart."""
 
     def act(sweep: FaultySweep, random: Random) -> Outcome:
         driver = sweep.start()
-        _moment(sweep, random, driver)
+        moment(sweep, random, driver)
         for number in numbers:
             send(driver, number)
             time.sleep(random.uniform(0, 0.3))
@@ -70,7 +70,7 @@ def _part_signalled(role: str, number: signal.Signals) -> Callable[[FaultySweep,
 
     def act(sweep: FaultySweep, random: Random) -> Outcome:
         driver = sweep.start()
-        _moment(sweep, random, driver)
+        moment(sweep, random, driver)
         while driver.poll() is None:
             if there := sweep.processes(role, driver):
                 send(random.choice(there), number)
@@ -86,7 +86,7 @@ def _stopped(role: str, seconds: float = 3.0) -> Callable[[FaultySweep, Random],
 
     def act(sweep: FaultySweep, random: Random) -> Outcome:
         driver = sweep.start()
-        _moment(sweep, random, driver)
+        moment(sweep, random, driver)
         there = [driver] if role == "driver" else sweep.processes(role, driver)
         for process in there[:1]:
             send(process, signal.SIGSTOP)
@@ -102,7 +102,7 @@ def _beside(*words: str, times: int = 3) -> Callable[[FaultySweep, Random], Outc
 
     def act(sweep: FaultySweep, random: Random) -> Outcome:
         driver = sweep.start()
-        _moment(sweep, random, driver)
+        moment(sweep, random, driver)
         others = [sweep.command(*words) for _ in range(times)]
         outcome = sweep.until_success(driver)
         for other in others:
@@ -144,7 +144,7 @@ def _damaged(harm: Callable[[Path, Random], None], *, results: bool = False) -> 
     def act(sweep: FaultySweep, random: Random) -> Outcome:
         driver = sweep.start()
         if not results:
-            _moment(sweep, random, driver)
+            moment(sweep, random, driver)
             send(driver, KILL)
         driver.wait(300)
         _wait_for_silence(sweep)
@@ -187,7 +187,7 @@ def _foreign(sweep: FaultySweep, random: Random) -> Outcome:
         send(stopped, INT)
         stopped.wait(300)
     driver = sweep.start()
-    _moment(sweep, random, driver)
+    moment(sweep, random, driver)
     while not (sweep.directory / "shards").exists() and driver.poll() is None:
         time.sleep(0.01)
     for name, content in kept:
@@ -201,7 +201,7 @@ def _foreign(sweep: FaultySweep, random: Random) -> Outcome:
 def _moved(sweep: FaultySweep, random: Random) -> Outcome:
     """The directory is moved after a kill, and moved back: what lies in it holds no place."""
     driver = sweep.start()
-    _moment(sweep, random, driver)
+    moment(sweep, random, driver)
     send(driver, KILL)
     driver.wait(300)
     _wait_for_silence(sweep)
@@ -214,13 +214,13 @@ def _moved(sweep: FaultySweep, random: Random) -> Outcome:
 
 
 FAULTS = {
-    "driver SIGKILL": Fault(_signalled(KILL)),
-    "driver SIGTERM": Fault(_signalled(TERM)),
-    "driver SIGHUP": Fault(_signalled(HUP)),
-    "driver Ctrl-C": Fault(_signalled(INT)),
-    "driver Ctrl-C twice": Fault(_signalled(INT, INT)),
-    "driver Ctrl-C three times": Fault(_signalled(INT, INT, INT)),
-    "driver SIGTERM, then SIGKILL": Fault(_signalled(TERM, KILL)),
+    "driver SIGKILL": Fault(signalled(KILL)),
+    "driver SIGTERM": Fault(signalled(TERM)),
+    "driver SIGHUP": Fault(signalled(HUP)),
+    "driver Ctrl-C": Fault(signalled(INT)),
+    "driver Ctrl-C twice": Fault(signalled(INT, INT)),
+    "driver Ctrl-C three times": Fault(signalled(INT, INT, INT)),
+    "driver SIGTERM, then SIGKILL": Fault(signalled(TERM, KILL)),
     "driver SIGSTOP, SIGCONT": Fault(_stopped("driver"), again=0),
     "task SIGKILL": Fault(_part_signalled("task", KILL), on=WITH_TASKS),
     "task SIGTERM": Fault(_part_signalled("task", TERM), on=WITH_TASKS),

@@ -23,6 +23,7 @@ from hpcsim.collector.format.table import Table
 
 #: So many points a task has, and so many workers there are: what one fault may cost is simulated again.
 POINTS, TASK_SIZE, WORKERS = 40, 5, 2
+_WORKERS = dict.fromkeys(("local", "dask", "inline"), ("--workers", str(WORKERS)))
 #: A user gives up after so often.
 _ENOUGH = 6
 
@@ -93,7 +94,7 @@ class FaultySweep:
 
         with (self.folder / "said").open("ab") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", "hpcsim", "run", "faulty.toml", "--on", self.on, "--workers", str(WORKERS)],
+                [sys.executable, "-m", "hpcsim", "run", "faulty.toml", "--on", self.on, *_WORKERS.get(self.on, ())],
                 cwd=self.folder,
                 env={**os.environ, **(more or {})},
                 stdin=subprocess.DEVNULL,
@@ -117,7 +118,7 @@ class FaultySweep:
         }[role]
         try:
             below = psutil.Process(driver.pid).children(recursive=True)
-            return [process for process in below if wanted(_line(process))]
+            return [process for process in below if wanted(line_of(process))]
         except psutil.NoSuchProcess:
             return []
 
@@ -183,7 +184,17 @@ class FaultySweep:
         while (alive := self._alive()) and time.monotonic() < deadline:
             time.sleep(0.1)
         files = [str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file()]
-        known = ("logs/", "source/", "study.toml", "results.", ".collect.lock", "history", "shards/refused/", "shards/damaged/")
+        known = (
+            "logs/",
+            "source/",
+            "study.toml",
+            "results.",
+            ".collect.lock",
+            "history",
+            "jobs/",
+            "shards/refused/",
+            "shards/damaged/",
+        )
         return [*alive, *(name for name in files if not name.startswith(known))]
 
     def _alive(self) -> list[str]:
@@ -194,11 +205,12 @@ class FaultySweep:
             except psutil.Error:
                 continue
             if at_work and process.pid != os.getpid():
-                found.append(f"{process.pid}: {_line(process)[:100]}")
+                found.append(f"{process.pid}: {line_of(process)[:100]}")
         return found
 
 
-def _line(process: psutil.Process) -> str:
+def line_of(process: psutil.Process) -> str:
+    """The command line of a process; empty where it is gone."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:

@@ -9,21 +9,30 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from fault_kinds import FAULTS
+from fault_kinds import FAULTS, Fault
 from fault_sweep import FaultySweep, Outcome, length
+from slurm_cluster import slurm  # noqa: F401
+from slurm_kinds import FAULTS as SLURM
 
 pytestmark = pytest.mark.faults
 
 
 def _cases() -> Iterator[tuple[str, str]]:
-    for kind, fault in FAULTS.items():
-        for on in fault.on:
-            yield kind, on
+    for faults in (FAULTS, SLURM):
+        for kind, fault in faults.items():
+            for on in fault.on:
+                yield kind, on
+
+
+def _fault(kind: str, on: str) -> Fault:
+    return SLURM[kind] if on == "slurm" else FAULTS[kind]
 
 
 @pytest.mark.parametrize(("kind", "on"), list(_cases()))
 def test_every_point_once_and_the_same(tmp_path, request, record_property, kind, on):
-    fault, trials, seed = FAULTS[kind], request.config.getoption("--trials"), request.config.getoption("--seed")
+    fault, trials, seed = _fault(kind, on), request.config.getoption("--trials"), request.config.getoption("--seed")
+    if on == "slurm":
+        request.getfixturevalue("slurm")
     length(on)
     found: list[Outcome] = []
     for trial in range(trials):
