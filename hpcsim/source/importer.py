@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -31,6 +32,8 @@ def load(source: Source) -> ModuleType:
     Exception
         Whatever the module raises.
     """
+    # a module that imports NEURON would have it look for a display, and complain where there is none
+    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
     package = _name(source)
     if package not in _FINDER.packages:
         _FINDER.packages[package] = source

@@ -249,7 +249,8 @@ def _compile(files: Sequence[Path], target: Path) -> None:
         )
         built = next(folder.glob(f"*/**/{target.name}"), None)
         if done.returncode != 0 or built is None:
-            said = "\n".join(done.stdout.strip().splitlines()[-20:])
+            # what nocmodl and the compiler say, without the traceback of the script that calls them
+            said = "\n".join(done.stdout.partition("Traceback (most recent call last)")[0].strip().splitlines()[-20:])
             names = ", ".join(file.name for file in files)
             raise SimulationError(f"nrnivmodl could not compile {names} (exit code {done.returncode}):\n{said}")
         with replacing(target) as temporary:

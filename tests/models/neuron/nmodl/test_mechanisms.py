@@ -43,8 +43,9 @@ def test_unknown_mechanism_names_the_nearest():
 def test_compiler_words_reach_the_user(own_mod: Path, tmp_path: Path):
     """A mechanism that does not compile gives what the compiler said, and leaves no library."""
     (own_mod / "broken.mod").write_text("NEURON { SUFFIX broken RANGE } STATE {")
-    with pytest.raises(SimulationError, match=r"could not compile broken.mod \(exit code \d+\):(.|\n)*rror"):
+    with pytest.raises(SimulationError, match=r"could not compile broken.mod \(exit code \d+\):(.|\n)*rror") as caught:
         mechanisms.library(["broken"], tmp_path / "cache")
+    assert "broken.mod" in str(caught.value).partition(":\n")[2] and "Traceback" not in str(caught.value)
     assert not list((tmp_path / "cache").rglob("libnrnmech*"))
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["lock"]
 
