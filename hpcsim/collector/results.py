@@ -127,19 +127,21 @@ class Results:
     @cached_property
     def provenance(self) -> dict[str, str]:
         """What the results say about where they come from."""
-        group = self.table.file.get(PROVENANCE, {})
-        return {name: group[name].asstr()[()] for name in group}
+        with reading(self.path, PROVENANCE):
+            group = self.table.file.get(PROVENANCE, {})
+            return {name: group[name].asstr()[()] for name in group}
 
     @property
     def study(self) -> dict[str, Any]:
         """The study as it was run."""
-        return tomllib.loads(self.provenance.get("study", ""))
+        with reading(self.path, f"{PROVENANCE}/study"):
+            return tomllib.loads(self.provenance.get("study", ""))
 
     @property
     def versions(self) -> dict[str, Any]:
         """Versions of all packages and simulators."""
-        versions: dict[str, Any] = json.loads(self.provenance.get("versions", "{}"))
-        return versions
+        with reading(self.path, f"{PROVENANCE}/versions"):
+            return dict(json.loads(self.provenance.get("versions", "{}")))
 
     @property
     def recipes(self) -> list[dict[str, Any]]:

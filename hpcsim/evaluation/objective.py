@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from hpcsim.errors import Problem, StudyError, nearest
+from hpcsim.errors import Problem, StudyError, nearest, shown
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,14 @@ class Objective:
     shift: tuple[str, float, float] | None = None
 
 
+def _finite(value: float) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:
+        # a whole number that no float holds
+        return False
+
+
 def checked(objectives: Iterable[Objective], where: str) -> tuple[Objective, ...]:
     """Refuse objectives that nothing can be measured against.
 
@@ -58,8 +66,8 @@ def checked(objectives: Iterable[Objective], where: str) -> tuple[Objective, ...
     for objective in found:
         for key in ("mean", "sd"):
             value: Any = getattr(objective, key)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-                problems.append(Problem(f"{objective.name}.{key}", f"found {value!r}, expected a number", f"give its {key}"))
+            if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+                problems.append(Problem(f"{objective.name}.{key}", f"found {shown(value)}, expected a number", f"give its {key}"))
             elif key == "sd" and not value > 0:
                 problems.append(Problem(f"{objective.name}.sd", f"found {value:g}, expected a number above 0"))
         if objective.name in names:

@@ -230,7 +230,7 @@ def feature_values(observations: DataFrame, features: Sequence[str], where: str 
         )
     try:
         values = observations[list(features)].to_numpy(dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ResultsError(f"{where}: expected numbers, found something else ({error})") from error
     cells, columns = np.nonzero(~np.isfinite(values))
     if len(cells):

@@ -53,6 +53,8 @@ def read_rows(path: Path, what: str = "table") -> DataFrame:
             header, sample = file.readline(), file.read(_LOOKED_AT)
         separator = max(_SEPARATORS, key=lambda mark: len(_cells(header, mark)))
         names = _cells(header, separator)
+        if not names:
+            raise ValueError("its first line names no columns")
         comma = separator != "," and re.search(r"\d,\d", sample) and not re.search(r"\d\.\d", sample)
         absent = dict.fromkeys(range(1, len(names)), _ABSENT)
         with warnings.catch_warnings():

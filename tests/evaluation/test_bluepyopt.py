@@ -56,6 +56,10 @@ def test_it_is_read(tmp_path: Path):
             r"soma\.v\.AP_width: found \[1\], expected \[mean, standard deviation\]",
         ),
         ({"Step1": {"soma.v": {"AP_width": [None, 1]}}}, r"Step1\.soma\.AP_width\.mean: found None, expected a number"),
+        (
+            {"Step1": {"soma.v": {"AP_width": [1, 10**400]}}},
+            r"AP_width\.sd: found 1000+ \.\.\. 0+ \(401 characters\), expected a number",
+        ),
         ({"Step1": {"soma.v": {"AP_width": [1, 0]}}}, r"AP_width\.sd: found 0, expected a number above 0"),
         ({"Step1": {"axon.v": {"AP_width": [1, 1]}}}, r"Step1\.axon\.v: there is no such location"),
         ({"Step1": [1]}, r"Step1: found list, expected a table"),

@@ -126,3 +126,8 @@ def test_out_of_reach_by_how_much():
     # an end of the range in float32 is less than the same number in float64
     end = np.float64(np.float32(np.log(8))) + 1e-7
     assert out_of_range(table(np.full((1, 3), np.log(8))), FEATURES, np.full(3, end), np.full(3, 3.0)).empty
+
+
+def test_a_whole_number_that_no_float_holds_is_no_feature():
+    with pytest.raises(ResultsError, match="expected numbers, found something else"):
+        feature_values(pd.DataFrame({"a": [1, 10**400]}), ["a"])

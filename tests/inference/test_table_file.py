@@ -92,3 +92,9 @@ def test_rows_of_one_name_are_observations_of_their_own_where_what_is_known_diff
 def test_a_table_of_cells_understands_the_same(tmp_path):
     (tmp_path / "t.csv").write_text("cell;Pvalb;Sst\na;1,5;2\n")
     assert read_table(tmp_path / "t.csv").loc["a"].tolist() == [1.5, 2]
+
+
+def test_a_table_whose_first_line_is_empty(tmp_path):
+    (tmp_path / "t.csv").write_text("\none,1\ntwo,2\n")
+    with pytest.raises(ResultsError, match="its first line names no columns"):
+        read_table(tmp_path / "t.csv")

@@ -233,3 +233,14 @@ def test_what_shows_only_when_it_is_read_is_the_same_error(tmp_path: Path) -> No
     shard = crafted(write_shard(tmp_path / "b", range(N)), status, tmp_path)
     with Results(shard) as results, pytest.raises(DamagedError, match="a status that does not exist"):
         results.records  # noqa: B018
+
+
+@pytest.mark.parametrize(("name", "content"), [("study", 1.5), ("study", "= no ["), ("versions", "{"), ("versions", "3")])
+def test_provenance_that_is_no_text_or_no_table(tmp_path: Path, name: str, content: object) -> None:
+    write_shard(tmp_path / "shards", range(N))
+    collect(tmp_path, final=True, provenance={"study": "", "versions": "{}"})
+    with h5py.File(tmp_path / "results.h5", "r+") as file:
+        del file[f"provenance/{name}"]
+        file[f"provenance/{name}"] = content
+    with Results(tmp_path) as results, pytest.raises(DamagedError, match="provenance"):
+        getattr(results, name)

@@ -17,6 +17,8 @@ from hpcsim.errors import SimulationError, shown
 #: What a tree may be; another has no membrane.
 _TREES = ("Axon", "Dendrite", "Apical")
 _TOKEN = re.compile(r'\s+|;[^\n]*|(?P<text>"[^"]*")|(?P<mark>[()<>|,])|(?P<word>[^\s()<>|,;"]+)')
+#: What NEURON's importer waits for ever at, or calls a parse error.
+_ODD = re.compile(r"[^A-Za-z0-9_.+\-]")
 #: um; what lies farther out is in another unit.
 _FARTHEST = 1e7
 #: Width of an outline over its length, below which it is a line.
@@ -108,6 +110,9 @@ def _blocks(text: str, name: str) -> list[_Block]:
             if closed.is_point and stack[-1].head != "Color":
                 _check_numbers(closed, name)
         elif token not in "|,":
+            if not token.startswith('"') and (odd := _ODD.search(token)):
+                advice = f"outside of quotation marks there is no {shown(odd[0])!r}: put it in them, or remove it"
+                raise _refused(line, name, f"has {shown(token)!r}; {advice}")
             inside = stack[-1]
             if not inside.words and not inside.blocks and not inside.head:
                 inside.head = token

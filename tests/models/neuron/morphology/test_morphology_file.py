@@ -229,3 +229,14 @@ def test_no_file(tmp_path: Path):
     """Nothing is guessed."""
     with pytest.raises(SimulationError, match=r"none\.asc cannot be read: No such file"):
         read(tmp_path / "none.asc")
+
+
+@pytest.mark.parametrize("word", ["W?10", "W#", "A:b", "a\\b", "x=1", "W\udc8b"])
+def test_words_that_the_importer_waits_for_ever_at(tmp_path: Path, word: str) -> None:
+    """Outside of quotation marks; within them, as paths of images are, all is allowed."""
+    path = tmp_path / "cell.asc"
+    path.write_bytes(ASC.replace("(0 210 0 3)", f"({word} 0 3)", 1).encode(errors="surrogateescape"))
+    with pytest.raises(SimulationError, match=r"line 4 has '.*outside of quotation marks there is no"):
+        read(path)
+    path.write_text('(ImageCoords Filename "C:\\a b#1.tif")\n' + ASC)
+    assert len(read(path).cables) == len(read(written(tmp_path, "other.asc", ASC)).cables)
