@@ -105,6 +105,7 @@ class Parameter:
     def _word(self, value: Any) -> str:
         if not isinstance(value, str):
             raise SpaceError(f"found {_shown(value)}, expected a word")
+        check_text(value)
         if self.choices and value not in self.choices:
             hint = nearest(value, self.choices)
             raise SpaceError(f"found {_shown(value)}, allowed {', '.join(self.choices)}; {hint}")
@@ -144,6 +145,33 @@ class Parameter:
         if (low is not None and number < low) or (high is not None and number > high):
             raise SpaceError(f"found {_plain(number, self.unit)}, allowed {_range(low, high, self.unit)}")
         return number
+
+
+def check_text(value: object) -> None:
+    """Refuse a text, or a list with one, that no file holds as it is: two such points would look the same in the results.
+
+    Parameters
+    ----------
+    value : object
+        Numbers and switches are let through.
+
+    Raises
+    ------
+    SpaceError
+        If it has a zero character, or half of a pair of surrogates.
+    """
+    for text in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(text, str) and (
+            found := next((letter for letter in text if letter == "\0" or "\ud800" <= letter <= "\udfff"), "")
+        ):
+            what = (
+                "a zero character, which ends a text in HDF5"
+                if found == "\0"
+                else "half of a character, which UTF-8 does not have"
+            )
+            raise SpaceError(
+                f"found {_shown(text)}, expected a word without {what}; write it without that, or with an escape of your own"
+            )
 
 
 _NUMBERS = (int, float, Fraction, Decimal, np.integer, np.floating)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hpcsim.errors import Problem, SpaceError, StudyError, UnitError, nearest
 from hpcsim.space.distribution import Distribution, Enumerated, Fixed, Normal, Sampled, Truncnormal, Values
-from hpcsim.space.parameter import Parameter, Value
+from hpcsim.space.parameter import Parameter, Value, check_text
 from hpcsim.space.table import read
 
 
@@ -139,9 +139,10 @@ class Space:
         defaults = reader.values("presets", presets or {})
         reader.space(space)
         given = reader.values("fixed", fixed)
+        values = {parameter.name: parameter.default for parameter in parameters} | defaults | given | reader.fixed
+        reader.texts(values)
         if reader.problems:
             raise StudyError(reader.problems)
-        values = {parameter.name: parameter.default for parameter in parameters} | defaults | given | reader.fixed
         for name in (*reader.sampled, *(name for axis in reader.axes for name in axis.names)):
             del values[name]
         return cls(tuple(parameters), tuple(reader.axes), reader.sampled, values)
@@ -183,6 +184,14 @@ class _Reader:
             elif distribution is not None:
                 self._problem(key, "found several values, expected one", f"write it as space.{name}")
         return found
+
+    def texts(self, values: Mapping[str, Value]) -> None:
+        """Check texts that no table gave."""
+        for name, value in values.items():
+            try:
+                check_text(value)
+            except SpaceError as error:
+                self._problem(f"fixed.{name}", f"{error} (the default of the model)")
 
     def _problem(self, key: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(key, message, hint))

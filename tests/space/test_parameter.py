@@ -101,6 +101,10 @@ def test_width_of_scalar_does_not_matter(value: float) -> None:
         (WORD, "eulr", "", 'found "eulr", allowed cvode, euler; did you mean "euler"?'),
         (WORD, 3, "", "found 3, expected a word"),
         (WORDS, ["L7"], "", 'found "L7", allowed L4, L5, L6'),
+        (Parameter("cell", "a"), "a\0b", "", 'found "a\\x00b", expected a word without a zero character'),
+        (Parameter("cell", "a"), "a\0", "", 'found "a\\x00", expected a word without a zero character'),
+        (Parameter("cells", ("a", "b")), ["a", "b\0"], "", 'found "b\\x00", expected a word without a zero character'),
+        (Parameter("cell", "a"), "\ud800", "", 'found "\\ud800", expected a word without half of a character'),
         (TIMES, 3, "", "found 3, expected a list of values"),
     ],
 )

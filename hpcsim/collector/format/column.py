@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.errors import ResultsError
+from hpcsim.collector.format.text import has_zeros
+from hpcsim.errors import ResultsError, shown
 
 POINT = "point"
 #: Bytes of ragged values that are written together, at least.
@@ -95,8 +96,9 @@ class Column:
             # lists of words arrive as tuples
             values = values.tolist()
         plain = isinstance(values, np.ndarray) and values.dtype != object
-        texts = np.asarray(values if plain else [*values])
-        if texts.dtype.kind != "S" or texts.dtype.itemsize > self.width:
+        # an array of texts would forget zeros at their end
+        texts = values if plain else np.asarray([*values], object)
+        if texts.dtype.kind != "S" or texts.dtype.itemsize > self.width or has_zeros(texts).any():
             encoded = [self._fit(text, self.width) for text in texts.ravel().tolist()]
             texts = np.array(encoded, self.dtype).reshape(texts.shape)
         if texts.shape[1:] != self.shape:
@@ -105,6 +107,11 @@ class Column:
 
     def _fit(self, text: Any, width: int) -> bytes:
         data = text if isinstance(text, bytes) else str(text).encode(errors="replace")
+        if b"\0" in data:
+            if not self.cut:
+                words = data.decode(errors="replace")
+                raise ResultsError(f'{self.role} {self.name}: "{shown(words)}" has a zero character, which ends a text in HDF5')
+            data = data.replace(b"\0", "\N{REPLACEMENT CHARACTER}".encode())
         if len(data) <= width:
             return data
         if not self.cut:

@@ -81,4 +81,43 @@ def decoded(texts: np.ndarray) -> np.ndarray:
 
 def put(dataset: h5py.Dataset, rows: Any, values: np.ndarray) -> None:
     """Write values of any type; h5py writes bytes as UTF-8 only where their type says so."""
-    dataset[rows] = values.astype(dataset.dtype) if is_text(dataset) else values
+    if is_text(dataset):
+        texts = whole(values, width_of(dataset)) if values.dtype.kind == "S" else values
+        values = texts.astype(dataset.dtype)
+    dataset[rows] = values
+
+
+def has_zeros(texts: np.ndarray) -> np.ndarray:
+    r"""Which texts, as bytes, have a zero before their end: a reader would take it for their end.
+
+    Examples
+    --------
+    >>> has_zeros(np.array([b"a\0b", b"ab"])).tolist()
+    [True, False]
+    """
+    if not texts.dtype.itemsize:
+        return np.zeros(texts.shape, bool)
+    characters = np.ascontiguousarray(texts).view(np.uint8).reshape(*texts.shape, texts.dtype.itemsize)
+    return np.asarray(np.count_nonzero(characters, axis=-1) != np.strings.str_len(texts))
+
+
+def whole(texts: np.ndarray, width: int) -> np.ndarray:
+    """Texts, as bytes, that nothing is cut from where they have zeros: another character stands in place of each.
+
+    Parameters
+    ----------
+    texts : ndarray of bytes
+    width : int
+        Bytes that a text may have; a question mark stands in place of a zero where the replacement character does not fit.
+    """
+    found = has_zeros(texts)
+    if not found.any():
+        return texts
+    made = texts.astype(f"S{width}")
+    made[found] = [_whole(text, width) for text in texts[found].tolist()]
+    return made
+
+
+def _whole(text: bytes, width: int) -> bytes:
+    replaced = text.replace(b"\0", "\N{REPLACEMENT CHARACTER}".encode())
+    return replaced if len(replaced) <= width else text.replace(b"\0", b"?")
