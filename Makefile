@@ -32,10 +32,13 @@ examples: setup  ## the examples in docstrings
 docs: setup  ## the documentation site, docs/_build/html; each warning is an error
 	$(IN) pip install -q -c constraints.txt -e '.[docs]' && scripts/build-docs.sh
 
+bench: setup  ## hpcsim beside what one would use instead; writes docs/explanation/benchmarks.md (an hour)
+	$(IN) python benchmarks
+
 constraints:  ## constraints.txt again, for all Pythons, after a change of dependencies
 	scripts/constraints.sh
 
 ci:  ## all that CI does, from nothing (Debian, root)
 	.ci/run
 
-.PHONY: help setup test test-python lint format examples docs constraints ci
+.PHONY: help setup test test-python lint format examples docs bench constraints ci

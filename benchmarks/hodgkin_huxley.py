@@ -11,7 +11,6 @@ Run it as ``python benchmarks/hodgkin_huxley.py [POINTS]``, on a quiet machine.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from harness.machine import processor
+from harness.measure import cpu
 
 from hpcsim.models.brian2 import equations
 from hpcsim.models.brian2.cortical_hh import BATCH, PARAMETERS, Workspace, cell_variables, cortical_hh, simulate_traces
@@ -29,11 +30,6 @@ RATIO, SIMULATION, TOGETHER = 40.0, 0.75, 0.9
 PUBLISHED_STATISTICS, PUBLISHED_BATCH = 6.6, 1282
 #: Milliseconds of the same loop written by hand: 512-bit vectors, and vectors of the mathematical library of glibc.
 LIMITS = {"hand-written, 512 bit": 0.165, "glibc's vector functions": 0.32}
-
-
-def cpu() -> float:
-    """Seconds of CPU of this process and its children."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def build_published(folder: str) -> None:
@@ -99,6 +95,7 @@ def main(points: int) -> None:
     values |= {parameter.name: random.uniform(*parameter.bounds, points) for parameter in PARAMETERS[:13]}
     cortical_hh.prepare(Context(cache=cache_directory()))
     workspace, rows = Workspace(), []
+    print(processor())
     with tempfile.TemporaryDirectory() as name:
         began = cpu()
         subprocess.run([sys.executable, __file__, "--build", name], check=True)

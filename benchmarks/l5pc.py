@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from harness.machine import processor
 
 from hpcsim.errors import HpcsimError
 from hpcsim.evaluation import hay
@@ -128,7 +129,7 @@ def walk(n: int) -> None:
 
 
 def main() -> None:
-    print(platform.processor() or platform.machine(), platform.python_version(), "CVODE, atol", l5pc.defaults()["atol"])
+    print(processor(), platform.python_version(), "CVODE, atol", l5pc.defaults()["atol"])
     # compiles and loads the mechanisms
     evaluate({}, ())
     what, *rest = sys.argv[1:] or ["evaluation"]

@@ -6,12 +6,12 @@ sweeps that draw all their parameters first do.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from harness.machine import processor
+from harness.measure import measure
 
 POINTS = 15_000_000
 STUDY = """
@@ -35,24 +35,22 @@ keep = ["rate"]
 LISTING = f"import numpy as np; points = np.random.default_rng(0).uniform(size=({POINTS}, 6)); print(points[-1])"
 
 
-def measure(name: str, line: list[str], folder: str) -> None:
-    began = time.perf_counter()
-    process = subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - began
-    assert status == 0, f"{name} failed"
-    print(f"{name:32s} wall {wall:5.2f} s  CPU {usage.ru_utime + usage.ru_stime:5.2f} s  memory {usage.ru_maxrss / 1024:6.0f} MB")
+def report(name: str, line: list[str], folder: Path) -> None:
+    found = measure(line, folder)
+    print(f"{name:32s} wall {found['wall']:5.2f} s  CPU {found['cpu']:5.2f} s  memory {found['peak']:6.0f} MB")
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    print(processor())
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
         for method in ("random", "sobol", "halton", "lhs"):
             for constraint in ("", "J_IE > J_EE"):
-                path = Path(folder) / "prior.toml"
+                path = folder / "prior.toml"
                 path.write_text(STUDY.format(method=method, points=POINTS, constraint=constraint))
                 name = f"hpcsim plan, {method} {'constrained' if constraint else ''}"
-                measure(name, [sys.executable, "-m", "hpcsim", "plan", str(path)], folder)
-        measure("numpy, all points listed", [sys.executable, "-c", LISTING], folder)
+                report(name, [sys.executable, "-m", "hpcsim", "plan", str(path)], folder)
+        report("numpy, all points listed", [sys.executable, "-c", LISTING], folder)
 
 
 if __name__ == "__main__":

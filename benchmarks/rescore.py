@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from harness.machine import processor
 
 import hpcsim
 from hpcsim import Output, Parameter
@@ -79,7 +80,7 @@ SCORINGS = {
 
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    print(platform.processor() or platform.machine(), platform.python_version(), f"{n} evaluations, {len(OBJECTIVES)} objectives")
+    print(processor(), platform.python_version(), f"{n} evaluations, {len(OBJECTIVES)} objectives")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "raw"
         study = hpcsim.Study("raw", MODEL, space={"number": list(range(n))}, outputs={"keep": list(KEPT)})

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.machine import processor
+
 from hpcsim import Study
 from hpcsim.scheduler.task.process import TaskProcesses
 
@@ -65,7 +67,7 @@ def idle(tasks: list[tuple[float, float]]) -> float:
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     longest = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
-    print(platform.processor() or platform.machine(), platform.python_version(), flush=True)
+    print(processor(), platform.python_version(), flush=True)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "idle.py").write_text(MODEL)
