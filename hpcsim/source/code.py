@@ -1,4 +1,4 @@
-"""What a Python file says: its code in a normal form, what it imports, the files that it names, and what changed in it."""
+"""What a Python file says: its code in a normal form, what it imports, and what changed in it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Files that are code for a simulator: a text that names one, beside the module, makes it a part of the model.
-_SIMULATOR = frozenset({".mod", ".hoc", ".inc", ".ses", ".swc", ".asc", ".nml", ".nestml"})
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -24,7 +22,7 @@ def normal_form(content: bytes) -> bytes:
     >>> normal_form(b"x = 1") == normal_form(b"x = 1.0")
     False
     """
-    tree = _parsed(content)
+    tree = parsed(content)
     try:
         return content if tree is None else _dumped(tree).encode()
     except RecursionError:
@@ -33,7 +31,7 @@ def normal_form(content: bytes) -> bytes:
 
 def definitions(content: bytes) -> dict[str, str]:
     """The normal form of every name that stands at the top of a file: functions, classes, constants."""
-    tree = _parsed(content)
+    tree = parsed(content)
     found: dict[str, str] = {}
     for node in _statements(tree) if tree is not None else ():
         for name in _names(node):
@@ -52,7 +50,7 @@ def imports(content: bytes, name: str, path: Path) -> list[str]:
     path : Path
         Its file: where it imports by names that it computes, all modules of its folder are meant.
     """
-    tree = _parsed(content)
+    tree = parsed(content)
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found: list[str] = []
     for node in ast.walk(tree) if tree is not None else ():
@@ -72,23 +70,13 @@ def imports(content: bytes, name: str, path: Path) -> list[str]:
     return found
 
 
-def named_files(content: bytes, folder: Path) -> list[Path]:
-    """Files of mechanisms and morphologies that a text in the code names, relative to its folder."""
-    tree = _parsed(content)
-    texts = {
-        node.value
-        for node in (ast.walk(tree) if tree is not None else ())
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and Path(node.value).suffix in _SIMULATOR
-    }
-    return [folder / text for text in sorted(texts) if "\0" not in text and (folder / text).is_file()]
-
-
 def _called(node: ast.Call) -> str:
     function = node.func
     return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
 
 
-def _parsed(content: bytes) -> ast.Module | None:
+def parsed(content: bytes) -> ast.Module | None:
+    """The tree of a file; None where it is no Python."""
     try:
         return ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):

@@ -16,11 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hpcsim.errors import PluginError
-from hpcsim.source.code import imports, named_files, normal_form
+from hpcsim.source.code import imports, normal_form
+from hpcsim.source.simulator_files import included, named_files
 
 #: Files that are larger are known by their digest, and not kept with the results.
 KEPT_BYTES = 2**26
 _PIECE = 2**20
+#: Steps upwards from the folder of the code to a file that still belongs to it.
+_NEAR = 2
 #: What a module imports that uses NEURON.
 _NEURON = ("neuron.", "hpcsim.models.neuron.")
 #: Of modules.
@@ -143,19 +146,21 @@ def collect(root: Path, module: str) -> Source:
         neuron = neuron or any(f"{item}.".startswith(_NEURON) for item in imported)
         pending += [each for item in imported if is_own(root, item, name) for each in _ancestors(item)]
         pending += _ancestors(name)
-        files |= named(file.content, path.parent, root)
+        files |= named(file.content, path.parent, root, path)
     home = (find_module(root, module) or root / "_").parent
     if neuron:
         _add(files, root, mechanisms(home))
     return Source(root, module, files)
 
 
-def named(content: bytes, folder: Path, root: Path) -> dict[str, SourceFile]:
-    """Files of mechanisms and morphologies that a text in the code names; those outside of the root stay where they are."""
+def named(content: bytes, folder: Path, root: Path, file: Path | None = None) -> dict[str, SourceFile]:
+    """Simulator files that the code names, as in `named_files`; those outside of the root stay where they are."""
     found = {}
-    for path in named_files(content, folder):
+    for path in named_files(content, folder, file):
         relative = _relative(path, root)
-        name = relative or (str(path) if ".." not in path.parts else os.path.relpath(path, root))
+        # what lies near the code moves with it
+        beside = os.path.relpath(path, root)
+        name = relative or (beside if Path(beside).parts.count("..") <= _NEAR else str(path))
         found[name] = SourceFile.read(path, keep=relative is not None)
     return found
 
@@ -163,7 +168,8 @@ def named(content: bytes, folder: Path, root: Path) -> dict[str, SourceFile]:
 def mechanisms(folder: Path) -> list[Path]:
     """NEURON's mechanisms in a folder and in those directly below, with what they include: they are compiled together."""
     found = [path for ending in ("mod", "inc") for path in (*folder.glob(f"*.{ending}"), *folder.glob(f"*/*.{ending}"))]
-    return sorted(path for path in found if path.parent.name != platform.machine())
+    own = [path for path in found if path.parent.name != platform.machine()]
+    return sorted({*own, *(file for path in own for file in included(path))})
 
 
 def find_module(root: Path, name: str) -> Path | None:

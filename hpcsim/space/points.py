@@ -38,6 +38,12 @@ class Point:
             raise _unknown(name, self.values)
         return self.values[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
 
 @dataclass(frozen=True, eq=False)
 class Points(Sequence[Point]):
@@ -86,9 +92,13 @@ class Points(Sequence[Point]):
     def __iter__(self) -> Iterator[Point]:
         return (self[i] for i in range(len(self)))
 
+    def __contains__(self, item: object) -> bool:
+        """Whether there is a parameter of that name, or such a point."""
+        return item in self.columns if isinstance(item, str) else any(item == point for point in self)
 
-def _unknown(name: str, known: Mapping[str, Any]) -> SpaceError:
-    return SpaceError(f'the points have no parameter "{name}"; {nearest(name, known)}')
+
+def _unknown(name: object, known: Mapping[str, Any]) -> SpaceError:
+    return SpaceError(f'the points have no parameter "{name}"; {nearest(str(name), known)}')
 
 
 def column(values: Sequence[Value]) -> np.ndarray:

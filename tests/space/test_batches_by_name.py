@@ -8,6 +8,7 @@ import pytest
 from hpcsim import Parameter
 from hpcsim.errors import SpaceError
 from hpcsim.space.design import Design
+from hpcsim.space.points import Points
 from hpcsim.space.space import Space
 
 PARAMETERS = (Parameter("tau", 10.0, "ms"), Parameter("n", 3), Parameter("kind", "fast", choices=("fast", "slow")))
@@ -35,3 +36,10 @@ def test_a_wrong_name_says_the_nearest():
     for thing in (points(), points()[0]):
         with pytest.raises(SpaceError, match='the points have no parameter "tua"; did you mean "tau"'):
             thing["tua"]
+
+
+def test_whether_a_batch_has_a_parameter_is_asked_by_name():
+    batch = Points({"tau": np.array([1.0, 2.0])}, ["a" * 32, "b" * 32], np.zeros(2, np.int64), np.ones(2, np.uint64))
+    assert "tau" in batch and "noise" not in batch and "a" * 32 not in batch
+    assert batch[1] in batch and "tau" in batch[0] and "noise" not in batch[0]
+    assert list(batch[0]) == ["tau"]

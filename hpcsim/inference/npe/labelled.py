@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcsim.errors import ResultsError
+
 if TYPE_CHECKING:
     import xarray as xr
     from pandas import Index
@@ -23,10 +25,17 @@ def labelled(samples: np.ndarray, parameters: Sequence[str], units: Mapping[str,
         Those without a unit need not be in it.
     observations : Index
         An index of several levels becomes text.
+
+    Raises
+    ------
+    ResultsError
+        If a parameter is called as one of the dimensions.
     """
     import xarray as xr
 
     dims = ("observation", "draw")
+    if taken := sorted({*dims} & {*parameters}):
+        raise ResultsError(f"a parameter is called {taken[0]}, as a dimension of labelled samples is; take those of sample()")
     columns = {
         name: (dims, samples[..., i], {"units": units[name]} if units.get(name) else {}) for i, name in enumerate(parameters)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -116,6 +117,8 @@ def _text(file: Path) -> str:
 
 def _nest_build() -> str:
     """Version of NEST, when and with what it was built."""
+    # its banner would stand in what a command prints
+    os.environ.setdefault("PYNEST_QUIET", "1")
     import nest
 
     return repr(sorted(nest.build_info.items()))

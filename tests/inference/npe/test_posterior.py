@@ -12,6 +12,7 @@ from npe_toys import FEATURES, MATRIX, OFFSET, Exact, linear_posterior, observed
 
 from hpcsim.errors import ResultsError
 from hpcsim.inference.npe.density import Architecture, build, classifier
+from hpcsim.inference.npe.labelled import labelled
 from hpcsim.inference.npe.posterior import Posterior, load_posterior
 from hpcsim.inference.npe.training import TrainingConfig, train
 from hpcsim.inference.prior import Prior
@@ -142,6 +143,7 @@ def test_what_it_is_given_is_checked(trained):
 SCRIPT = """
 import json, sys
 import numpy as np, pandas as pd, torch
+from hpcsim.inference.npe.labelled import labelled
 from hpcsim.inference.npe.posterior import load_posterior
 torch.set_num_threads(1)
 posterior = load_posterior(sys.argv[1])
@@ -267,3 +269,8 @@ def test_the_published_entropies(bernaerts_data):
     density = posterior.log_prob(posterior.sample(cells, 300, seed=1), cells, normalise=1000)
     np.testing.assert_allclose(-density.mean(axis=1), published, atol=0.7)
     assert -density.mean() == pytest.approx(published.mean(), abs=0.15)
+
+
+def test_labelled_samples_of_a_parameter_called_as_a_dimension():
+    with pytest.raises(ResultsError, match=r"a parameter is called draw.*take those of sample\(\)"):
+        labelled(np.zeros((1, 2, 1)), ["draw"], {}, pd.Index(["a"]))

@@ -18,9 +18,10 @@ from hpcsim import paths as assets
 from hpcsim.errors import SimulationError, nearest
 from hpcsim.files import replacing, write_text
 from hpcsim.models.compiler import compiler_version, cpp_compiler, made_once
-from hpcsim.models.neuron.nmodl.mod_file import digest, included, mechanism_name, mod_files
+from hpcsim.models.neuron.nmodl.mod_file import digest, mechanism_name, mod_files
 from hpcsim.models.plain_path import plain, plain_folder
 from hpcsim.plugin import not_installed
+from hpcsim.source.simulator_files import included
 
 #: Mechanisms that this process has loaded, with the digests of their files; NEURON cannot unload or replace one.
 _loaded: dict[str, str] = {}
@@ -181,17 +182,25 @@ def load(names: Sequence[str | Path], cache: Path) -> None:
     if not missing:
         return
     h = neuron_interpreter()
-    foreign = [name for name in missing if hasattr(h, name)]
+    foreign = [name for name in missing if _is_known(h, name)]
     if foreign:
         raise SimulationError(
             f"NEURON already knows {', '.join(foreign)} from elsewhere, which may be another mechanism of that name; "
             f"start where there is no folder {platform.machine()} of compiled mechanisms (now: {Path.cwd()}) "
-            "and without NRN_NMODL_PATH"
+            "and without NRN_NMODL_PATH; where NEURON has that name itself, give the mechanism another SUFFIX"
         )
     compiled = library(list(missing.values()), cache)
     if compiled is None or not h.nrn_load_dll(str(plain(compiled))):
         raise SimulationError(f"NEURON cannot load {compiled}; remove that folder and try again")
     _loaded.update({name: digest(file) for name, file in missing.items()})
+
+
+def _is_known(h: Any, name: str) -> bool:
+    try:
+        return hasattr(h, name)
+    except TypeError:
+        # one of NEURON's own names that wants a section, such as L
+        return True
 
 
 def loaded() -> tuple[str, ...]:
@@ -227,6 +236,20 @@ def _key(files: Iterable[Path]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+def _copy(file: Path, folder: Path) -> None:
+    """A mod file, and what it includes where it looks for it."""
+    shutil.copy(file, folder)
+    for path in included(file):
+        beside = Path(os.path.relpath(path, file.parent))
+        target = folder / beside
+        if ".." in beside.parts:
+            raise SimulationError(f"{file} includes {path}, which is not below its folder; move it there, or link it")
+        if target.exists() and target.read_bytes() != path.read_bytes():
+            raise SimulationError(f"{file} includes {path}, and another mod file another {beside}; call one of them otherwise")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+
+
 def _compile(files: Sequence[Path], target: Path) -> None:
     """Run nrnivmodl in a temporary folder and move the library into its place in one step."""
     # a console script stands beside the interpreter even where its folder is not in PATH
@@ -236,8 +259,7 @@ def _compile(files: Sequence[Path], target: Path) -> None:
         raise SimulationError(not_installed("a mechanism of NEURON", "nrnivmodl", "neuron"))
     with plain_folder(target.parent) as folder:
         for file in files:
-            for path in (file, *included(file)):
-                shutil.copy(path, folder)
+            _copy(file, folder)
         done = subprocess.run(
             [nrnivmodl, "."],
             cwd=folder,

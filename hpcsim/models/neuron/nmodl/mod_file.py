@@ -1,4 +1,4 @@
-"""Mod files as text: which mechanism one makes, what it includes, and its digest."""
+"""Mod files as text: which mechanism one makes, and its digest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 from hpcsim.errors import SimulationError, nearest
+from hpcsim.source.simulator_files import included
 
 _COMMENTS = re.compile(r"^\s*COMMENT\b.*?^\s*ENDCOMMENT\b|[:?][^\n]*", re.MULTILINE | re.DOTALL)
-_NAME = re.compile(r"\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
-_INCLUDED = re.compile(r'^\s*INCLUDE\s+"([^"]+)"', re.MULTILINE)
+_TITLE = re.compile(r"^\s*TITLE\b[^\n]*", re.MULTILINE)
+_NAME = re.compile(r"\bNEURON\s*\{[^}]*?\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
 
 
 def mod_files(path: Path) -> list[Path]:
@@ -43,13 +44,8 @@ def mechanism_name(path: Path) -> str:
     str
         The name of the file where it makes no mechanism.
     """
-    found = _NAME.search(_COMMENTS.sub("", _text(path)))
+    found = _NAME.search(_TITLE.sub("", _COMMENTS.sub("", _text(path))))
     return found[1] if found and found[1] != "nothing" else path.stem
-
-
-def included(path: Path) -> list[Path]:
-    """Files beside a mod file that it includes."""
-    return [path.parent / name for name in _INCLUDED.findall(_text(path)) if (path.parent / name).is_file()]
 
 
 def digest(path: Path) -> str:
