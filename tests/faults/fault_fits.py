@@ -121,7 +121,8 @@ class Fit:
             for key in ("suggest", "ingest"):
                 kept |= {f"{key} {n}": row for n, row in enumerate(row for event in events for row in event.get(key, ()))}
         for path in sorted(self.directory.glob("inference/**/*")):
-            if path.suffix in (".csv", ".safetensors", ".json"):
+            # where the source came from is another folder
+            if path.suffix in (".csv", ".safetensors", ".json") and "source" not in path.parts:
                 kept[str(path.relative_to(self.directory))] = hashlib.sha256(path.read_bytes()).hexdigest()
         return kept
 

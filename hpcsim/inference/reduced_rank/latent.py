@@ -240,7 +240,7 @@ class LatentRegression(ABC):
             fit.predict(np.zeros((1, len(fit.features_in_))))
         except ResultsError:
             raise
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError) as error:
             raise ResultsError(f"{folder}: no fit can be read here ({error!r}); fit it again") from error
         return fit
 

@@ -134,6 +134,9 @@ class SparseReducedRank(LatentRegression):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.W_, self.V_, self.penalty_ = arrays["w"], arrays["v"], float(arrays["penalty"])
+        ranks = {weights.shape[-1] for weights in (self.W_, self.V_) if weights.ndim == 2}
+        if ranks != {self.rank}:
+            raise ValueError(f"the weights have the ranks {sorted(ranks)}, the options {self.rank}")
 
 
 def penalty_curves(

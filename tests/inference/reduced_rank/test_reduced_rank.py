@@ -259,6 +259,7 @@ def test_a_damaged_or_other_fit_is_refused(tmp_path):
         {"genes": ["g3"]},
         {"features": ["g3"]},
         {"options": {"no": 1}},
+        {"options": {**about["options"], "rank": 2**31}},
         {"notes": 1},
     ):
         (tmp_path / "fit.json").write_text(json.dumps(about | wrong))
