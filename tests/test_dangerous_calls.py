@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,11 +29,12 @@ MODULES = {
 BUILTINS = {"eval", "exec", "compile", "__import__", "execfile", "input", "breakpoint"}
 #: Functions by their full name.
 CALLS = {
-    "os.system", "os.popen", "os.execl", "os.execlp", "os.execv", "os.execve", "os.execvp", "os.execvpe", "os.spawnl",
+    "os.system", "os.popen", "os.execl", "os.execlp", "os.execv", "os.execve", "os.execvp", "os.execvpe",
     "subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell", "builtins.eval", "builtins.exec",
     "builtins.__import__", "builtins.compile", "tempfile.mktemp", "pandas.eval", "pandas.read_pickle", "torch.load",
     "yaml.load", "yaml.unsafe_load", "yaml.full_load", "shutil.unpack_archive", "tarfile.open", "importlib.import_module",
     "ssl._create_unverified_context", "runpy.run_path", "runpy.run_module", "ctypes.CDLL",
+    *(f"os.spawn{kind}" for kind in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")), "os.posix_spawn", "os.posix_spawnp",
 }  # fmt: skip
 #: Methods, whatever they belong to, and arguments that make a harmless call a harmful one.
 METHODS = {"to_pickle", "read_pickle", "extractall", "unsafe_load"}
@@ -59,6 +61,11 @@ ALLOWED = {
     ("hpcsim/scheduler/task/worker.py", "ctypes.CDLL"): "the C library of this process, for a signal when its parent dies",
     ("hpcsim/cli/point.py", "ctypes.CDLL"): "the C library of this process, to flush what a model has printed",
     ("hpcsim/workflow/notebook.py", "importlib.import_module"): "IPython, where there is a kernel",
+    ("benchmarks/__main__.py", "importlib.import_module"): "scripts of the same folder, from a list",
+    ("benchmarks/harness/page.py", "importlib.import_module"): "the same",
+    ("benchmarks/harness/measure.py", "os.posix_spawnp"): "the command that is measured, as a list of words",
+    ("benchmarks/harness/measure.py", "ctypes.CDLL"): "prctl of the C library",
+    ("benchmarks/peers/by_joblib.py", "import joblib"): "what hpcsim is measured beside",
     ("docs/figures/glm.py", "exec"): "the code blocks of a page of this repository",
     ("docs/figures/glm.py", "compile"): "the same",
     ("docs/reference_pages/python.py", "importlib.import_module"): "modules of this repository",
@@ -90,6 +97,8 @@ def found(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.id, node.lineno
         if isinstance(node, (ast.Attribute, ast.Name)) and (name := _full(node, known)) in CALLS:
             yield name, node.lineno
+        if isinstance(node, (ast.List, ast.Tuple, ast.Call)) and _shell(node):
+            yield "a shell", node.lineno
         if isinstance(node, ast.Call):
             yield from ((name, node.lineno) for name in _call(node, known))
 
@@ -114,13 +123,24 @@ def _call(node: ast.Call, known: dict[str, str]) -> Iterator[str]:
             yield f"{keyword.arg}="
     if name == "numpy.load" and not any(keyword.arg == "allow_pickle" for keyword in node.keywords):
         yield "numpy.load without allow_pickle=False"
-    words = node.args[0] if node.args and name.startswith(("subprocess.", "os.exec")) else None
-    if isinstance(words, (ast.JoinedStr, ast.BinOp)):
+    starts = name.startswith(("subprocess.", "os.exec", "asyncio.create_subprocess"))
+    if starts and node.args and isinstance(node.args[0], (ast.JoinedStr, ast.BinOp)) and not _is_sequence(node.args[0]):
         yield "a command made of text"
-    if isinstance(words, ast.List) and len(words.elts) > 1 and all(isinstance(word, ast.Constant) for word in words.elts[:2]):
-        first, second = (word.value for word in words.elts[:2] if isinstance(word, ast.Constant))
-        if str(first).rpartition("/")[2] in _SHELLS and str(second).startswith("-") and "c" in str(second):
-            yield "a shell"
+    if starts and node.args and isinstance(node.args[0], ast.Call) and getattr(node.args[0].func, "attr", "") == "format":
+        yield "a command made of text"
+
+
+def _is_sequence(node: ast.AST) -> bool:
+    """Whether a sum is one of lists."""
+    return isinstance(node, ast.BinOp) and any(isinstance(side, (ast.List, ast.Tuple)) for side in (node.left, node.right))
+
+
+def _shell(node: ast.List | ast.Tuple | ast.Call) -> bool:
+    """Whether words of a command call a shell with a text: in a list wherever it stands, or in a call."""
+    elements = node.args if isinstance(node, ast.Call) else node.elts
+    words = [word.value for word in elements if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+    shell = next((n for n, word in enumerate(words) if word.rpartition("/")[2] in _SHELLS), None)
+    return shell is not None and any(re.fullmatch("-[a-z]*c", word) for word in words[shell + 1 :])
 
 
 def test_nothing_runs_what_it_reads():
@@ -145,6 +165,14 @@ def test_nothing_runs_what_it_reads():
         ("import subprocess\nsubprocess.run(line, shell=flag)", "shell="),
         ("import subprocess\nsubprocess.run(f'rm {x}')", "a command made of text"),
         ("import subprocess\nsubprocess.run(['bash', '-lc', x])", "a shell"),
+        ("import subprocess\nsubprocess.run(('sh', '-e', '-c', x))", "a shell"),
+        ("import subprocess\nsubprocess.run(args=[*before, '/bin/sh', '-c', x])", "a shell"),
+        ("import subprocess\nsubprocess.run(['/usr/bin/env', 'bash', '-c', x])", "a shell"),
+        ("line = ['bash', '-c', x]\nrun(line)", "a shell"),
+        ("import asyncio\nasyncio.create_subprocess_exec('sh', '-c', x)", "a shell"),
+        ("import subprocess\nsubprocess.run('rm {}'.format(x))", "a command made of text"),
+        ("import os\nos.spawnvp(0, 'sh', x)", "os.spawnvp"),
+        ("import os\nos.posix_spawn('sh', x, {})", "os.posix_spawn"),
         ("import os\nos.system('ls')", "os.system"),
         ("from os import system as run\nrun('ls')", "os.system"),
         ("import os.path\nos.popen('ls')", "os.popen"),

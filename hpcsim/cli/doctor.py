@@ -230,7 +230,8 @@ def _sites() -> Iterator[Check]:
         try:
             load_site(path)
         except HpcsimError as error:
-            yield Check(f"site {name}", "wrong", str(error))
+            broken = str(error) if path.is_file() else f"{path} is no file that can be read"
+            yield Check(f"site {name}", "wrong", broken, f"mend {path}, or remove it")
         else:
             yield Check(f"site {name}", "ok", f"{path}  (hpcsim doctor --site {name} tries it)")
 

@@ -84,8 +84,10 @@ def report_words(study: Study, directory: StudyDirectory) -> str:
         if is_short(directory):
             return f"no report of a sweep this short: `hpcsim report {directory.path}` draws one"
         return f"report: {report(study, directory)}"
-    except (HpcsimError, OSError) as error:
-        return f"no report: {error}; `hpcsim report {directory.path}` tries again"
+    except Exception as error:
+        # a fault in a drawing costs nobody the results that he has just simulated; the command of its own shows all of it
+        said = error if isinstance(error, (HpcsimError, OSError)) else f"{type(error).__name__}: {error}"
+        return f"no report: {said}; `hpcsim report {directory.path}` tries again"
 
 
 def is_short(directory: StudyDirectory) -> bool:

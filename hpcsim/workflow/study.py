@@ -87,7 +87,7 @@ class Study(value.Study):
             Whether inference and report follow the sweep.
         listener : Listener, optional
             Is told what happens meanwhile. Without one, the cell of a notebook shows a bar, what is to be said, and why points
-            failed, as the command does in a terminal; a script shows nothing.
+            failed, as the command does in a terminal; a script shows nothing. A report is written in any case, as by the command.
 
         Returns
         -------
