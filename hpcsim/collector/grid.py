@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from hpcsim.collector.format.guard import damaged
 from hpcsim.collector.format.schema import STATUSES
 from hpcsim.collector.format.table import Table
 from hpcsim.errors import ResultsError
@@ -123,6 +124,8 @@ def _parameter(results: Source, name: str) -> Parameter:
     default: Any = first[0].item() if first.ndim == 1 and len(first) else 0.0
     if first.ndim > 1:
         raise ResultsError(f"{results.path}: {name} is a list of numbers, which cannot be a dimension; use results.to_pandas()")
+    if results.table.roles.get(name) != "parameter":
+        raise damaged(results.path, f'the study draws "{name}", which is no parameter of the file')
     parameter = Parameter(name, default, results.units[name])
     return replace(parameter, bounds=(None, None))
 

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from subprocess import run
 
+import h5py
 import numpy as np
 import pytest
 from drawn_toys import search
 
 import hpcsim
-from hpcsim.errors import ResultsError
+from hpcsim.errors import DamagedError, ResultsError
 
 SPACE = {"zip": {"b": [2.0, 0.5, 1.0], "edge": [3.5, 2.5, 3.5]}, "a": [3.0, 1.0, 4.0]}
 
@@ -119,3 +120,12 @@ print(type(data.id.values[0]).__name__, data.id.values[0])
 """
     found = run([sys.executable, "-P", "-c", code, str(Path(results.path))], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["str", results.parameters.index[0]]
+
+
+def test_a_parameter_that_lost_its_role(tmp_path: Path) -> None:
+    study = hpcsim.Study("roles", "drawn_toys:toy", space={"a": [1.0, 2.0]})
+    study.run("inline", tmp_path).close()
+    with h5py.File(tmp_path / "results.h5", "r+") as file:
+        del file["a"].attrs["hpcsim_role"]
+    with hpcsim.open(tmp_path) as results, pytest.raises(DamagedError, match='the study draws "a", which is no parameter'):
+        results.grid()
