@@ -22,7 +22,7 @@ SPACE = {"a": [1.0, 2.0, 3.0, 4.0], "b": [0.5, 1.0, 2.0]}
 @model(
     "explored.toy",
     parameters=[
-        Parameter("kind", EVIL, choices=(EVIL, "b$$b")),
+        Parameter("kind", EVIL, choices=(EVIL, "$$b$$", "")),
         Parameter("on", True),
         Parameter("taus", (1.0, 2.0), "ms"),
         Parameter("g", 1.0, "nS"),
@@ -34,11 +34,14 @@ SPACE = {"a": [1.0, 2.0, 3.0, 4.0], "b": [0.5, 1.0, 2.0]}
         Output("v", ("time",), "mV", description=EVIL),
         Output("density", ("channel", "frequency"), "mV"),
         Output("spikes", ("spike",), "ms", ragged=True),
+        Output("matrix", ("channel", "channel_2"), "mV"),
+        Output("profile", ("feature",), "mV", drawn_as="trace"),
     ],
     coordinates=lambda values: {
         "feature": Coordinate(np.array([EVIL, "b"])),
         "time": Coordinate(np.arange(1000.0), "ms"),
         "channel": Coordinate(np.arange(5.0), "um"),
+        "channel_2": Coordinate(np.arange(5.0), "um"),
         "frequency": Coordinate(np.arange(50.0), "Hz"),
     },
 )
@@ -53,13 +56,15 @@ def toy(point, context):
         "shape": np.array([point["g"], np.inf]),
         "v": v,
         "density": np.ones((5, 50)),
+        "matrix": np.ones((5, 5)),
+        "profile": np.zeros(2),
         "spikes": np.linspace(0, 900, 5000) if point["on"] else np.empty(0),
     }
 
 
 def odd(folder: Path, **more: Any) -> Path:
     """The page of a study of this model."""
-    space = {"kind": [EVIL, "b$$b"], "on": [True, False], "taus": [[1.0, 2.0], [3.0, 4.0]], "g": {"logspace": [0.01, 10, 3]}}
+    space = {"kind": [EVIL, "$$b$$", ""], "on": [True, False], "taus": [[1.0, 2.0], [3.0, 4.0]], "g": {"logspace": [0.01, 10, 3]}}
     study = hpcsim.Study("odd", "explored_toys:toy", **{"space": space, "replicates": 2, "description": EVIL, **more})
     study.run("inline", folder).close()
     return page_of(study, folder)

@@ -21,12 +21,14 @@ from hpcsim.errors import HpcsimError, Interrupted
 from hpcsim.scheduler.signals import StopRequests
 
 _COMMANDS = (_commands, _inspection)
+#: Options before a command that leave all to it; with others, such as ``--help``, it is about all commands.
+_BEFORE = ("-q", "--quiet", "--debug")
 
 
 def named(arguments: Sequence[str]) -> str:
     """The command that arguments ask for; empty where they name none, or are about all of them."""
-    # what stands before a command takes no value
-    word = next((word for word in arguments if not word.startswith("-")), "")
+    place = next((place for place, word in enumerate(arguments) if word not in _BEFORE), 0)
+    word = arguments[place] if arguments else ""
     shell = any(name.startswith("_") and name.endswith("_COMPLETE") for name in os.environ)
     return word if not shell and any(word == _name(info) for info in app.registered_commands) else ""
 

@@ -17,6 +17,9 @@ from hpcsim.cli.entry import command, named
         (["--help"], ""),
         (["--show-completion", "bash"], ""),
         (["new", "model"], ""),
+        (["--help", "run"], ""),
+        (["--version", "run"], ""),
+        (["--quiet"], ""),
         (["runn", "status"], ""),
     ],
 )

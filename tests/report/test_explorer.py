@@ -19,6 +19,7 @@ from hpcsim.collector.selection import Selection
 from hpcsim.report.explore import explorer, explorer_section, recorded, table
 from hpcsim.report.explore.counts import counted
 from hpcsim.report.explore.page import _bokeh
+from hpcsim.report.explore.plots import _formatter
 from hpcsim.report.explore.recorded import thinned, thinned_places
 from hpcsim.report.page import render
 from hpcsim.report.standing import Standing
@@ -122,7 +123,7 @@ def test_every_point_of_the_design_is_there_with_what_became_of_it(grown: tuple[
     groups = [array(model["attributes"]["indices"]) for model in page.models("IndexFilter") if "name" not in model["attributes"]]
     assert sorted(int(row) for group in groups for row in group) == list(range(15)) and len(groups) == 3
     assert [page.settings["errors"][str(row)] for row in np.flatnonzero(status == "failed")] == ["ValueError: too far out"] * 3
-    assert page.settings["command"] == f"hpcsim point {place} ID --again"
+    assert page.settings["command"] == [f"hpcsim point {place} ", " --again"]
     assert '<a href="report.html">' in page.text
 
 
@@ -162,11 +163,13 @@ def test_columns_of_every_type_and_no_name_becomes_markup(tmp_path: Path) -> Non
     assert page.labels == [*names, "wall time (s)", "row of the results", "replicate", "status"]
     by_label = {column["label"]: column for column in page.settings["columns"]}
     # what Bokeh would take for a formula has a space of no width in it
-    assert by_label["kind"]["words"] == [EVIL, "b$$b"] and by_label["on"]["words"] == ["False", "True"]
+    assert by_label["kind"]["words"] == ["", "$$b$$", EVIL] and by_label["on"]["words"] == ["False", "True"]
     assert [label for label, column in by_label.items() if column["log"]] == ["g (nS)"]
-    assert sorted(page.column("replicate").astype(float)) == [0] * 24 + [1] * 24
+    assert sorted(page.column("replicate").astype(float)) == [0] * 36 + [1] * 36
     # neither off nor infinite is a number
-    assert np.isnan(page.column("rate (Hz)").astype(float)).sum() == 24 and np.isnan(page.column("shape.b").astype(float)).all()
+    assert np.isnan(page.column("rate (Hz)").astype(float)).sum() == 36 and np.isnan(page.column("shape.b").astype(float)).all()
+    assert "though the point succeeded: rate (Hz) at 36 points, shape.b at 72 points." in page.says
+    assert "Not in this page: matrix, profile, 2 of the 5 places of density;" in page.says
     assert "<img" not in page.own and "&lt;img" in str(page.models("TableColumn"))
     figures = page.settings["recorded"]["figures"]
     assert [one["title"] for one in figures] == [EVIL, "density: 0.0", "density: 1.0", "density: 2.0", "spikes"]
@@ -291,6 +294,46 @@ def test_a_long_trace_keeps_its_envelope() -> None:
     thin, places = thinned(wave), thinned_places(np.arange(12_345.0))
     assert len(thin) == len(places) == 400 and np.nanmax(thin) == 50 and np.nanmin(thin) == wave[np.isfinite(wave)].min()
     assert (np.diff(places) > 0).all() and abs(places[np.nanargmax(thin)] - 7001) < 62
+
+
+def test_a_stretch_with_no_number_keeps_the_others() -> None:
+    wave = np.zeros(4000)
+    wave[[100, 101, 102]] = -7, np.nan, 50
+    wave[2000:2100] = np.inf
+    thin = thinned(wave)
+    assert sorted(thin[10:12]) == [-7, 50] and np.isinf(thin).sum() == 10
+
+
+def test_what_is_read_of_outputs_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # of a point: two sites of 100 values, three spikes and their cells
+    monkeypatch.setattr(recorded, "READ", 3 * (2 * 100 * 8 + 3 * 8 + 3 * 4))
+    monkeypatch.setattr(explorer, "READ", 2**30)
+    page = explored(squares(), folder)
+    assert len(page.settings["recorded"]["rows"]) == 3
+    assert "of 3 of the 9 points shown that succeeded; of more, outputs are over 1 GiB to read." in page.text
+    monkeypatch.setattr(recorded, "READ", 1000)
+    page = explored(squares(), folder)
+    assert [one["title"] for one in page.settings["recorded"]["figures"]] == ["spikes"] and "Not in this page: v;" in page.says
+
+
+def test_large_whole_numbers_stand_in_full_and_others_as_before() -> None:
+    def format_of(*values: float) -> str:
+        return str(getattr(_formatter(table.Column("x", "", "feature", np.array(values))), "format", "power of ten"))
+
+    formats = [format_of(12_345_678, 1), format_of(1e17, 1), format_of(0.5, 1), format_of(1e-7, 1)]
+    assert formats == ["0", "power of ten", "0.[0000]", "power of ten"]
+
+
+def test_an_earlier_page_goes_where_there_is_none_for_a_new_report(folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "explore.html"
+    with Results(folder) as results:
+        explorer_section(squares(), results, Standing(12, 12), tmp_path / "report.html")
+    assert mine.exists()
+    [words] = explorer_section(squares(), None, Standing(12, 0), tmp_path / "report.html").blocks
+    assert words.text == "There is no point to explore yet. explore.html of an earlier report was removed." and not mine.exists()
+    mine.mkdir()
+    [words] = explorer_section(squares(), None, Standing(12, 0), tmp_path / "report.html").blocks
+    assert words.text.startswith("explore.html is no page of hpcsim")
 
 
 def test_without_bokeh_the_report_says_what_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

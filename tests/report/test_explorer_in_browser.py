@@ -125,6 +125,14 @@ def test_names_stay_text_and_a_narrow_screen_does_not_scroll_sideways(chromium: 
     for slot in ("horizontal axis", "vertical axis", "colour"):
         for label in ("kind", "g (nS)", f"shape.{EVIL}", "status"):
             page.get_by_label(slot).select_option(label=label)
+    page.get_by_label("horizontal axis").select_option(label="kind")
+    scatter = "Bokeh.documents[0].get_model_by_name('scatter')"
+    # an empty word is a word, and one between dollars no formula
+    assert page.evaluate(f"[...{scatter}.below[0].major_label_overrides.values()]") == [
+        "(empty)",
+        "$\u200b$b$\u200b$",
+        f"{EVIL[:25]}…",
+    ]
     page.evaluate("Bokeh.documents[0].get_model_by_name('axes').active = [0, 4, 5, 6, 7]")
     page.locator("summary").click()
     # what is shown under the mouse, and of a chosen point

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from hpcsim.plotting import GREY, VERMILLION
 from hpcsim.plugin import not_installed
 from hpcsim.report.contents import Block, Link, Section, Words
 from hpcsim.report.explore.counts import counted
-from hpcsim.report.explore.recorded import Recorded, recorded
+from hpcsim.report.explore.recorded import KEPT, READ, Recorded, read_at_most, recorded
 from hpcsim.report.explore.table import LARGEST, Column, PointTable, point_table
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 #: In the first letters of a page that hpcsim wrote.
 MARK, _HEAD = '<meta name="generator" content="hpcsim">', 1000
-#: What stands for an id in a command.
-_MARK = "ID"
 _TITLE = "Points to explore"
 #: Axes of the parallel coordinates at the beginning, at most.
 _AXES = 10
@@ -43,14 +42,14 @@ def explorer_section(study: Study, results: Results | None, standing: Standing, 
     report : Path
         ``explore.html`` for ``report.html``, ``mine-explore.html`` for ``mine.html``.
     """
-    if find_spec("bokeh") is None:
-        return Section(_TITLE, [Words(f"{not_installed('The page with the points', 'bokeh')}.", "soft")])
     page = explorer_path(report)
-    if page.exists() and MARK not in _beginning(page):
+    if find_spec("bokeh") is None:
+        return _without(page, f"{not_installed('The page with the points', 'bokeh')}.")
+    if page.exists() and not _own(page):
         return Section(_TITLE, [Words(f"{page.name} is no page of hpcsim, so none was written in its place.", "bad")])
     table = point_table(study, results, standing.unfinished)
     if not len(table):
-        return Section(_TITLE, [Words("There is no point to explore yet.", "soft")])
+        return _without(page, "There is no point to explore yet.")
     sentences = counted(study, results, standing, table)
     write_text(page, _page(study, standing, table, sentences, quote(report.name)))
     blocks: list[Block] = [
@@ -68,9 +67,20 @@ def explorer_path(report: Path) -> Path:
     return report.with_name("explore.html" if report.stem == "report" else f"{report.stem}-explore.html")
 
 
-def _beginning(page: Path) -> str:
+def _without(page: Path, why: str) -> Section:
+    """A section without a page; one of an earlier report, with other points, goes."""
+    if page.is_file() and _own(page):
+        page.unlink()
+        why += f" {page.name} of an earlier report was removed."
+    return Section(_TITLE, [Words(why, "soft")])
+
+
+def _own(page: Path) -> bool:
+    """Whether hpcsim wrote it."""
+    if not page.is_file():
+        return False
     with page.open(encoding="utf-8", errors="replace") as file:
-        return file.read(_HEAD)
+        return MARK in file.read(_HEAD)
 
 
 def _page(study: Study, standing: Standing, table: PointTable, sentences: Sequence[tuple[str, bool]], report: str) -> str:
@@ -85,8 +95,8 @@ def _page(study: Study, standing: Standing, table: PointTable, sentences: Sequen
     settings = {
         "columns": columns,
         "errors": {str(row): table.errors[row] for row in np.flatnonzero(table.errors != "").tolist()},
-        "command": f"{standing.point} {_MARK} --again",
-        "mark": _MARK,
+        # before and after the id of a point
+        "command": [f"{standing.point} ", " --again"],
         "start": _start(table.columns),
         "recorded": {"rows": rows.tolist(), "figures": [_figure(one) for one in records]},
         "front": VERMILLION,
@@ -127,8 +137,13 @@ def _kept(table: PointTable, rows: np.ndarray, records: Sequence[Recorded]) -> s
         return "No output over time, no spikes and no spectrum of these points were kept." if table.results else ""
     good = int(np.count_nonzero(table.status == "ok"))
     which = "all points that succeeded" if len(rows) == good else f"{len(rows):,} of the {good:,} points shown that succeeded"
-    names = ", ".join(dict.fromkeys(one.output for one in records))
+    shown = Counter(one.output for one in records)
+    places = {one.output: one.places for one in records}
+    names = ", ".join(
+        name if count == places[name] else f"{name} ({count} of its {places[name]:,} places)" for name, count in shown.items()
+    )
+    few = f"; of more, outputs are over {READ / 2**30:g} GiB to read" if read_at_most(table, records) < min(KEPT, good) else ""
     return (
-        f"In this page are {names} of {which}. Of a long trace it has the smallest and the largest value of each of 200 "
+        f"In this page are {names} of {which}{few}. Of a long trace it has the smallest and the largest value of each of 200 "
         "stretches, of many spikes every k-th."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ from hpcsim.report.explore.table import MISSING, Column, PointTable
 
 #: Rows of the table that are seen, and numbers that are written without an exponent.
 _ROWS, _PLAIN = 10, (1e-3, 1e6)
+#: Below it, floats hold each whole number.
+_WHOLE = 2**53
 #: Points from which on dots are small.
 _MANY = 1000
 _LIGHT, _FAINT = "#D9D9D9", "#BBBBBB"
@@ -181,7 +184,11 @@ def _table(source: ColumnDataSource, columns: Sequence[Column], kept: IndexFilte
 
 def _formatter(column: Column) -> StringFormatter:
     if column.values.dtype == object:
-        return StringFormatter()
+        # earlier versions of Bokeh leave the cell empty
+        return StringFormatter(**({"null_format": "-"} if "null_format" in StringFormatter.properties() else {}))
+    finite = column.values[np.isfinite(column.values)]
+    if len(finite) and np.abs(finite).max() < _WHOLE and (finite == np.round(finite)).all():
+        return NumberFormatter(format="0", nan_format="-", text_align="right")
     size = np.abs(column.values[np.isfinite(column.values) & (column.values != 0)])
     if len(size) and (size.min() < _PLAIN[0] or size.max() >= _PLAIN[1]):
         return ScientificFormatter(precision=4, power_limit_low=-3, power_limit_high=6)
@@ -229,11 +236,8 @@ def plain(text: str) -> str:
 
     Examples
     --------
-    >>> plain("a$$b") == "a$$b", plain("J (nA)")
+    >>> "$$" in plain("$$$x$$$"), plain("J (nA)")
     (False, 'J (nA)')
     """
-    joined = text
-    for mark in ("$$", r"\[", r"\("):
-        # a space of no width between the two
-        joined = joined.replace(mark, "\u200b".join(mark))
-    return joined
+    # a space of no width between the two
+    return re.sub(r"\$(?=\$)|\\(?=[\[(])", lambda mark: f"{mark[0]}\u200b", text)

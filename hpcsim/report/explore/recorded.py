@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Points whose outputs are in the page, and bytes of these, at most.
 KEPT, _BYTES = 300, 3_500_000
+#: Bytes that are read for them, at most: outputs are stored in full, also where a page has few of their values.
+READ = 2**30
 #: Values of a trace and spikes of a point, at most.
 _VALUES, _SPIKES = 400, 2000
 #: Figures, and positions of one output along its other dimensions, such as sites, at most.
@@ -37,6 +41,8 @@ class Recorded:
     title, x_label, y_label : str
     place : tuple of int
         Along the dimensions before the last one.
+    places : int
+        How many there are.
     senders : str
         Output with the cell of each spike; may be empty.
     x : ndarray, shape (m,)
@@ -51,6 +57,7 @@ class Recorded:
     x_label: str
     y_label: str
     place: tuple[int, ...] = ()
+    places: int = 1
     senders: str = ""
     x: np.ndarray = field(default_factory=lambda: np.empty(0))
     parts: list[np.ndarray] = field(default_factory=list)
@@ -68,11 +75,12 @@ def recorded(table: PointTable) -> tuple[np.ndarray, list[Recorded], list[str]]:
         return np.empty(0, int), [], []
     layout = table.results.table.layout
     every = [one for name in layout.outputs for one in _declared(layout, layout.outputs[name])]
-    found = every[:_FIGURES]
-    left_out = sorted({one.output for one in every[_FIGURES:]})
+    # what is too large for one point is too large for all
+    found = [one for one in every if _read_bytes(table, [one]) <= READ][:_FIGURES]
+    left_out = _left_out(layout, found)
     points = table.best_first()
     size = sum(8 * _SPIKES if one.kind == "spikes" else 4 * min(_VALUES, len(one.x)) for one in found)
-    most = min(KEPT, _BYTES // max(1, size))
+    most = min(KEPT, max(1, _BYTES // max(1, size)), read_at_most(table, found))
     is_search = any(column.kind == "objective" for column in table.columns)
     # of a search the best, otherwise evenly over the rows
     chosen = points[:most] if is_search else evenly(points, most)
@@ -86,6 +94,34 @@ def recorded(table: PointTable) -> tuple[np.ndarray, list[Recorded], list[str]]:
         if one.kind != "spikes":
             one.x = thinned_places(one.x)
     return chosen, found, left_out
+
+
+def read_at_most(table: PointTable, found: Sequence[Recorded]) -> int:
+    """Points of which all of these outputs are read, at most: of a trace that is shown thinned, every value is."""
+    return max(1, READ // max(1, _read_bytes(table, found)))
+
+
+def _read_bytes(table: PointTable, found: Sequence[Recorded]) -> int:
+    """Bytes of one point that are read for these outputs, all places of each; of ragged ones those of a mean point."""
+    held = None if table.results is None else table.results.table
+    if held is None:
+        return 0
+    names = {name for one in found for name in (one.output, one.senders) if name}
+    # a part of a row, such as one site, is not packed on its own
+    sizes = [held.dataset(name) for name in names]
+    rows = max(1, len(held.dataset("status")))
+    return int(sum(data.size * data.dtype.itemsize for data in sizes) // rows)
+
+
+def _left_out(layout: Layout, found: Sequence[Recorded]) -> list[str]:
+    """Outputs that have neither a figure nor, as features have, a column; and places of those that have one."""
+    drawn = {one.senders for one in found} | {one.output for one in found}
+    none = [name for name in layout.outputs if name not in drawn and layout.drawn_as(name) != "feature"]
+    shown = Counter(one.output for one in found)
+    places = {one.output: one.places for one in found}
+    return none + [
+        f"{places[name] - n:,} of the {places[name]:,} places of {name}" for name, n in shown.items() if n < places[name]
+    ]
 
 
 def _declared(layout: Layout, output: Output) -> Iterator[Recorded]:
@@ -104,10 +140,11 @@ def _declared(layout: Layout, output: Output) -> Iterator[Recorded]:
     if along.values.dtype.kind not in "iuf" or not len(along):
         return
     across = with_unit("time" if kind == "trace" else "frequency", along.unit)
+    places = math.prod(layout.shape(name)[:-1])
     for place in islice(np.ndindex(layout.shape(name)[:-1]), _PLACES):
         where = [str(layout.coordinates[dim].values[i]) for dim, i in zip(output.dims, place, strict=False)]
         title = f"{words}: {', '.join(where)}" if where else words
-        yield Recorded(name, kind, title, across, with_unit(name, output.unit), place, x=along.values.astype(float))
+        yield Recorded(name, kind, title, across, with_unit(name, output.unit), place, places, x=along.values.astype(float))
 
 
 def _add(held: Table, one: Recorded, row: int, read: dict[str, np.ndarray]) -> None:
@@ -134,8 +171,16 @@ def thinned(values: np.ndarray) -> np.ndarray:
     if len(values) <= _VALUES:
         return values
     parts = np.array_split(values, _VALUES // 2)
-    ends = [(part.argmin(), part.argmax()) if np.isfinite(part).all() else (0, len(part) - 1) for part in parts]
-    return np.concatenate([part[sorted(pair)] for part, pair in zip(parts, ends, strict=True)])
+    return np.concatenate([part[_ends(part)] for part in parts])
+
+
+def _ends(part: np.ndarray) -> list[int]:
+    """Where the smallest and the largest value are, of those that are finite."""
+    finite = np.flatnonzero(np.isfinite(part))
+    if not len(finite):
+        return [0, len(part) - 1]
+    known = part[finite]
+    return sorted((int(finite[known.argmin()]), int(finite[known.argmax()])))
 
 
 def thinned_places(x: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ POINTS, _FAILED, BEST = 4000, 500, 500
 _COLUMNS = 40
 #: Times the smallest value from which on positive numbers are spread over a logarithmic axis, and letters of an error.
 _ORDERS, _LETTERS = 1e3, 300
+#: Columns that a sentence names, at most.
+_NAMED = 5
 MISSING = "missing"
 #: Column of a search by which its points are better or worse.
 LARGEST = "largest objective"
@@ -47,7 +50,7 @@ class Column:
     kind : str
         ``parameter``, ``objective``, ``feature`` or ``record``.
     values : ndarray, shape (n,)
-        Floats, NaN where there is none; or texts.
+        Floats, NaN where there is none; or texts, None where there is none.
     logarithmic : bool
         Whether the values are spread over orders of magnitude.
     """
@@ -66,7 +69,7 @@ class Column:
     @property
     def words(self) -> list[str]:
         """The different texts, if it holds texts."""
-        return sorted({*self.values.tolist()} - {""}) if self.values.dtype == object else []
+        return sorted({*self.values.tolist()} - {None}) if self.values.dtype == object else []
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +146,7 @@ def point_table(study: Study, results: Results | None, unfinished: Points | None
         columns += _objectives(few, search, good, n + missing)
         outputs, left_out = _features(few, good, n + missing)
         columns += outputs
+        notes += _without_number(columns, good)
         replicates[:n] = few.table.array("replicate")
         columns.append(_record("wall time", "s", few.table.array("wall_time"), n + missing))
         columns.append(_record("row of the results", "", getattr(few, "whole_rows", np.arange(n)), n + missing))
@@ -226,19 +230,33 @@ def _objectives(few: Results, search: Searched | None, good: np.ndarray, size: i
         yield _column(f"objective {objective.name}", "", "objective", found.objectives[:, number], size)
     if search.problem.cutoffs:
         words = np.where(found.accepted, "yes", "no").astype(object)
-        yield Column("accepted", "", "objective", np.concatenate([words, np.full(size - len(words), "", object)]))
+        yield Column("accepted", "", "objective", np.concatenate([words, np.full(size - len(words), None, object)]))
+
+
+def _without_number(columns: Sequence[Column], good: np.ndarray) -> list[str]:
+    """A sentence about columns that are infinite or no number at points that succeeded."""
+    found = {}
+    for column in columns:
+        if column.kind in ("feature", "objective") and column.values.dtype != object:
+            found[column.label] = int(np.count_nonzero(~np.isfinite(column.values[: len(good)][good])))
+    named = [f"{label} at {count:,} point{'s' * (count != 1)}" for label, count in found.items() if count]
+    more = f" and {len(named) - _NAMED} more columns" if len(named) > _NAMED else ""
+    words = "Infinite or no number, and so without a place here though the point succeeded"
+    return [f"{words}: {', '.join(named[:_NAMED])}{more}."] if named else []
 
 
 def _features(few: Results, good: np.ndarray, size: int) -> tuple[list[Column], list[str]]:
     layout = few.table.layout
     table, left_out = feature_columns(few, [name for name in layout.outputs if layout.drawn_as(name) == "feature"])
+    # a column of no entries is none
+    left_out += [name for name in layout.outputs if layout.drawn_as(name) == "feature" and not math.prod(layout.shape(name))]
     columns = []
     for label in table:
         name, values = str(label), table[label].to_numpy()
         if values.dtype.kind == "c":
             left_out.append(name)
             continue
-        full = np.full(len(good), "" if values.dtype.kind in "OUS" else np.nan, object if values.dtype.kind in "OUS" else float)
+        full = np.full(len(good), None if values.dtype.kind in "OUS" else np.nan, object if values.dtype.kind in "OUS" else float)
         full[good] = values
         columns.append(_column(name, unit_of(few, name), "feature", full, size))
     return columns, left_out
@@ -246,10 +264,11 @@ def _features(few: Results, good: np.ndarray, size: int) -> tuple[list[Column], 
 
 def _column(name: str, unit: str, kind: str, values: np.ndarray, size: int, spread: bool | None = None) -> Column:
     """Numbers as floats and the rest as texts, with nothing for the points after them."""
-    rest = size - len(values)
     if values.dtype.kind not in "iuf":
-        return Column(name, unit, kind, np.concatenate([values.astype(str).astype(object), np.full(rest, "", object)]))
-    full = np.concatenate([values.astype(float), np.full(rest, np.nan)])
+        texts = np.full(size, None, object)
+        texts[: len(values)] = [None if value is None else str(value) for value in values.tolist()]
+        return Column(name, unit, kind, texts)
+    full = np.concatenate([values.astype(float), np.full(size - len(values), np.nan)])
     finite = full[np.isfinite(full)]
     # what is not finite has no place on an axis
     full = np.where(np.isfinite(full), full, np.nan)

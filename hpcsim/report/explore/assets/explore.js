@@ -16,7 +16,7 @@
   // numbers of each column; a word is its place in the list of words
   const columns = new Map(settings.columns.map((column) => {
     const values = data[column.field];
-    const numbers = column.words.length ? Array.from(values, (word) => (word === "" ? NaN : column.words.indexOf(word))) : values;
+    const numbers = column.words.length ? Array.from(values, (word) => (word === null ? NaN : column.words.indexOf(word))) : values;
     const scale = column.log ? Math.log10 : (value) => value;
     let [low, high] = [Infinity, -Infinity];
     for (const value of numbers) {
@@ -33,13 +33,17 @@
     return column.log ? 10 ** place : place;
   };
   const share = (column, row) => (column.scale(column.numbers[row]) - column.start) / column.span;
-  const text = (column, value) => (column.words.length ? column.words[Math.round(value)] ?? "" : String(Number(value.toPrecision(4))));
+  const number = (value, digits) => String(Number.isInteger(value) ? value : Number(value.toPrecision(digits)));
+  const word = (column, place) => column.words[place] || (place in column.words ? "(empty)" : "");
+  const text = (column, value) => (column.words.length ? word(column, Math.round(value)) : number(value, 4));
   const labels = (column) => {
     const step = Math.ceil(column.words.length / 12);
     return [...column.words.keys()].filter((place) => place % step === 0);
   };
 
-  const short = (label, most = 26) => (label.length > most ? `${label.slice(0, most - 1)}…` : label);
+  // a space of no width keeps Bokeh from taking a text for a formula
+  const plain = (label) => label.replace(/\$(?=\$)|\\(?=[[(])/g, (mark) => `${mark}\u200b`);
+  const short = (label, most = 26) => plain(label.length > most ? `${label.slice(0, most - 1)}…` : label);
 
   // ---- parallel coordinates
   const parallel = model("parallel");
@@ -140,7 +144,7 @@
     named.ticks = ticks;
     axis.axis_label = column.label;
     axis.formatter = formatter;
-    axis.major_label_overrides = new Map(ticks.map((at) => [at, short(column.words[at])]));
+    axis.major_label_overrides = new Map(ticks.map((at) => [at, short(word(column, at))]));
     axis.ticker = ticks.length ? named : column.log ? logTicker : ticker;
   };
   const drawMap = () => {
@@ -213,13 +217,13 @@
       const more = rows.length > 1 ? `, the first of ${rows.length.toLocaleString("en")} chosen points` : "";
       const error = settings.errors[row] ? `: ${settings.errors[row]}` : "";
       element("which").textContent = `Point ${data.id[row]}${more}: ${data.status_of[row]}${error}`;
-      element("command").textContent = settings.command.replace(settings.mark, data.id[row]);
+      element("command").textContent = settings.command.join(data.id[row]);
       for (const column of columns.values()) {
         const value = column.numbers[row];
         if (Number.isNaN(value)) continue;
         const [name, shownValue] = [document.createElement("dt"), document.createElement("dd")];
         name.textContent = column.label;
-        shownValue.textContent = column.words.length ? column.words[value] : String(Number(value.toPrecision(12)));
+        shownValue.textContent = column.words.length ? word(column, value) : number(value, 12);
         const pair = document.createElement("div");
         pair.append(name, shownValue);
         element("values").append(pair);
