@@ -46,6 +46,7 @@ def test_the_wheel_holds_studies_job_scripts_and_mechanisms(tmp_path):
     )
     assert {f"hpcsim/{name}" for name in shipped} <= names
     assert {f"hpcsim/dashboard/assets/{name}" for name in ("page.html", "sections.html", "page.css", "page.js")} <= names
+    assert {f"hpcsim/report/explore/assets/explore.{form}" for form in ("html", "css", "js")} <= names
     code = "import hpcsim.paths as a; print(sorted(a.shipped_studies()), a.folder('mod'))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}

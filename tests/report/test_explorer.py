@@ -92,6 +92,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Page:
+    """Of all twelve points."""
+    return explored(squares(), folder)
+
+
 @pytest.fixture
 def grown(folder: Path, tmp_path: Path) -> tuple[hpcsim.Study, Path]:
     """The study with three more points, which are missing."""
@@ -127,9 +133,8 @@ def test_every_point_of_the_design_is_there_with_what_became_of_it(grown: tuple[
     assert '<a href="report.html">' in page.text
 
 
-def test_what_a_point_recorded_is_in_the_page(folder: Path) -> None:
-    page = explored(squares(), folder)
-    figures = page.settings["recorded"]["figures"]
+def test_what_a_point_recorded_is_in_the_page(folder: Path, whole: Page) -> None:
+    page, figures = whole, whole.settings["recorded"]["figures"]
     assert [one["title"] for one in figures] == ["potential: soma", "potential: tuft", "spikes"]
     rows = page.settings["recorded"]["rows"]
     assert sorted(rows) == np.flatnonzero(page.column("status") == "ok").tolist()
@@ -144,8 +149,8 @@ def test_what_a_point_recorded_is_in_the_page(folder: Path) -> None:
             assert np.allclose(spikes["y"][part], point["spikes"]) and spikes["cell"][part].tolist() == [0, 5, 2]
 
 
-def test_nothing_runs_but_what_the_page_holds_and_nothing_goes_out(folder: Path) -> None:
-    page = explored(squares(), folder)
+def test_nothing_runs_but_what_the_page_holds_and_nothing_goes_out(whole: Page) -> None:
+    page = whole
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page.text)
     rules = dict(rule.split(" ", 1) for rule in policy.replace("&#39;", "'").split("; "))
     scripts = re.findall(r"<script>(.*?)</script>", page.text, re.S)
