@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,13 +55,16 @@ class Gallery:
         draw : callable
         """
         try:
-            drawn = draw()
-            return self._kept(name, caption, drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True))
+            return self._kept(name, caption, draw())
         # numbers that nobody has foreseen break any library that draws; the rest of the page stands
         except Exception as error:
             return Words(f"No figure of the {name.replace('_', ' ')}: {error}", "soft")
+        finally:
+            # a figure knows itself in circles, and is large
+            gc.collect()
 
-    def _kept(self, name: str, caption: str, figure: Any) -> Picture:
+    def _kept(self, name: str, caption: str, drawn: Any) -> Picture:
+        figure = drawn if hasattr(drawn, "savefig") else drawn.get_figure(root=True)
         png, pdf, csv = (self.folder / f"{name}{suffix}" for suffix in _SUFFIXES)
         save(figure, png)
         # the places of all panels are known by now, and take long to find

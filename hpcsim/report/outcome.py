@@ -52,7 +52,7 @@ def cost_section(study: Study, results: Results, few: Results, gallery: Gallery)
     cpu, _ = _spent(results, "cpu_time")
     wall, longest = _spent(results, "wall_time")
     memory_used = f"{_spent(results, 'peak_memory')[1]:.4g} MB"
-    hosts = sorted({str(host) for host in few.records["host"].dropna()} - {""})
+    hosts = sorted({str(host) for host in np.unique(few.table.array("host"))} - {""})
     items = [
         ("CPU time", _time(cpu)),
         ("wall time of all points, one after the other", _time(wall)),
@@ -88,9 +88,8 @@ def coverage_section(few: Results, whole: int, gallery: Gallery) -> Section:
 
 def _spent(results: Results, name: str) -> tuple[float, float]:
     """Sum and maximum of a column over all points, read piece by piece."""
-    total, most, step = 0.0, 0.0, results.table.piece(name)
-    for start in range(0, len(results), step):
-        part = results.table.array(name, slice(start, start + step))
+    total, most = 0.0, 0.0
+    for _, part in results.table.scan(name):
         total, most = total + float(np.nansum(part)), max(most, float(np.nanmax(part, initial=0.0)))
     return total, most
 

@@ -15,10 +15,10 @@ from hpcsim.collector.format import guard
 from hpcsim.collector.format.column import POINT
 from hpcsim.collector.format.guard import damaged, fits_memory, reading
 from hpcsim.collector.format.ids import Ids
+from hpcsim.collector.format.opening import open_file, read_rows
 from hpcsim.collector.format.schema import FORMATS, ID_BYTES, OK, RESULTS_FORMAT, SHARD_FORMAT
 from hpcsim.collector.format.text import decoded, has_characters, joined
-from hpcsim.errors import HpcsimError, ResultsError, StorageError, nearest
-from hpcsim.files import regular
+from hpcsim.errors import HpcsimError, ResultsError, nearest
 from hpcsim.outputs import DRAWN_AS, Batch, Coordinate, Layout, Output
 
 SCAN_ROWS = 2**17
@@ -47,7 +47,7 @@ class Table:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.file = _open(self.path)
+        self.file = open_file(self.path)
         self._members: dict[str, h5py.Dataset] = {}
         self._dims: dict[str, tuple[str, ...]] = {}
         try:
@@ -135,7 +135,7 @@ class Table:
         with reading(self.path, name):
             n = len(range(*rows.indices(len(dataset)))) if dataset.shape else 1
             fits_memory(self.path, name, n * math.prod(dataset.shape[1:]) * dataset.dtype.itemsize)
-            values: np.ndarray = dataset[rows]
+            values = read_rows(dataset, rows)
         return joined(values) if has_characters(dataset) else values
 
     @property
@@ -304,6 +304,26 @@ class Table:
         for start in range(0, len(self), block):
             yield start, self.ids(start, start + block)
 
+    def scan(self, name: str) -> Iterator[tuple[int, np.ndarray]]:
+        """All values of a column a piece at a time: the number of the first point, and the values."""
+        step = self.piece(name)
+        for start in range(0, len(self), step):
+            yield start, self.array(name, slice(start, start + step))
+
+    def failed(self, most: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """Rows that did not succeed, the last of them at most, how they ended, and how many there are in all.
+
+        Parameters
+        ----------
+        most : int
+        """
+        rows, ended, count = np.empty(0, np.intp), np.empty(0, np.uint8), 0
+        for start, status in self.scan("status"):
+            bad = np.flatnonzero(status != OK)
+            rows, ended = np.append(rows, start + bad)[-most:], np.append(ended, status[bad])[-most:]
+            count += len(bad)
+        return rows, ended, count
+
 
 def finished(paths: Iterable[Path], ids: np.ndarray, recipes: str | Collection[str], *, ok: bool = False) -> np.ndarray:
     """Which points are finished in any of these files.
@@ -344,31 +364,6 @@ def _mark(table: Table, wanted: Ids, found: np.ndarray, ok: bool) -> None:
         if ok and len(hits):
             hits = hits[table.array("status", slice(start, start + len(present)))[hits] == OK]
         found[index[hits]] = True
-
-
-def _open(path: Path) -> h5py.File:
-    # HDF5 wants the same locking from all who open a file in one process, and others (xarray) take the default;
-    # where that fails, since another process has it open for writing or there are no locks, do without
-    try:
-        regular(path)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        return h5py.File(path, "r")
-    except FileNotFoundError:
-        raise
-    except PermissionError as error:
-        raise StorageError(f"{path}: you may not read it; ask its owner, or change its mode") from error
-    except OSError:
-        try:
-            return h5py.File(path, "r", locking=False)
-        except OSError as error:
-            if error.errno:
-                # the system's: too many open files, a disk that does not answer
-                raise StorageError(f"{path} cannot be read: {error}; try again, or check the file system") from error
-            raise damaged(path, error) from error
 
 
 def _word(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.collector.format.pick import pick
-from hpcsim.collector.format.schema import OK, STATUSES
+from hpcsim.collector.format.schema import STATUSES
 from hpcsim.collector.format.table import Table, finished
 from hpcsim.errors import HpcsimError
 from hpcsim.scheduler.log.reason import alike, printable
@@ -84,13 +84,12 @@ def failed_points(study: Study, directory: StudyDirectory) -> list[Failure]:
 
 
 def _failures(table: Table, names: Iterable[str]) -> Iterable[Failure]:
-    status = table.array("status")
-    bad = np.flatnonzero(status != OK)[-_ROWS:]
+    bad, ended, _ = table.failed(_ROWS)
     ids, errors = pick(table, "id", bad), pick(table, "error", bad)
     columns = {name: pick(table, name, bad) for name in names if name in table.roles}
     for row, id in enumerate(ids):
         values = {name: column[row] for name, column in columns.items()}
-        yield Failure(str(id), STATUSES[status[bad[row]]], printable(str(errors[row])), values)
+        yield Failure(str(id), STATUSES[ended[row]], printable(str(errors[row])), values)
 
 
 def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:

@@ -7,10 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from hpcsim.collector.format.pick import pick
-from hpcsim.collector.format.schema import OK, STATUSES
+from hpcsim.collector.format.schema import STATUSES
 from hpcsim.collector.format.table import Table
 from hpcsim.errors import HpcsimError
 from hpcsim.scheduler.state.failures import merged
@@ -107,12 +105,7 @@ class RowCounter:
 
 def _read(path: Path) -> RowCount:
     with Table(path) as table:
-        status = table.array("status")
-        bad = np.flatnonzero(status != OK)
-        return RowCount(len(status), len(bad), _reasons(table, status, bad[-_REASONS:]), str(table.attrs.get("complete", "")))
-
-
-def _reasons(table: Table, status: np.ndarray, rows: np.ndarray) -> Counter[tuple[str, str]]:
-    """Status and error of some rows."""
-    errors = pick(table, "error", rows)
-    return Counter((STATUSES[kind], str(error)) for kind, error in zip(status[rows], errors, strict=True))
+        rows, ended, failed = table.failed(_REASONS)
+        errors = pick(table, "error", rows)
+        reasons = Counter((STATUSES[kind], str(error)) for kind, error in zip(ended, errors, strict=True))
+        return RowCount(len(table), failed, reasons, str(table.attrs.get("complete", "")))
