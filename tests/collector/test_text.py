@@ -123,6 +123,19 @@ def test_what_is_collected_into_characters_becomes_strings(old: Path, new: tuple
         assert table.dims("eeg") == ("point", "channel", "time")
 
 
+def test_a_zero_in_characters_becomes_another_character(old: Path) -> None:
+    with h5py.File(old / "results.h5", "r+") as file:
+        id = file["id"][0].tobytes()
+        word = file["word"][0]
+        word[:3] = np.array([b"a", b"", b"b"], "S1")
+        word[3:] = b""
+        file["word"][0] = word
+        file["error"][0, :3] = word[:3]
+    with Table(collect(old, final=True).path) as table:
+        row = table.ids().tolist().index(id)
+        assert table.array("word")[row] in ("a\ufffdb", "a?b") and table.array("error")[row] == "a\ufffdb"
+
+
 @pytest.mark.parametrize("new", [range(50, 50), range(50, 90)], ids=["order alone", "new rows"])
 def test_rows_are_added_to_characters_where_none_is_replaced(old: Path, new: range) -> None:
     for shard in shard_files(old / "shards"):
