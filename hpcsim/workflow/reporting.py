@@ -32,7 +32,7 @@ _LOOKED_FOR = 1_000_000
 #: Points of a group of failures that are named.
 _NAMED = 3
 #: Seconds of simulation and number of points below which drawing would take as long as the sweep.
-_SHORT, _FEW = 10.0, 1000
+_SHORT, _FEW = 10.0, 20_000
 
 
 def report(study: Study, directory: StudyDirectory, findings: Sequence[Finding] | None = None, path: Path | None = None) -> Path:
