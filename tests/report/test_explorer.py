@@ -329,6 +329,13 @@ def test_large_whole_numbers_stand_in_full_and_others_as_before() -> None:
     assert formats == ["0", "power of ten", "0.[0000]", "power of ten"]
 
 
+def test_whole_numbers_that_no_float_holds_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [table._column("n", "", "parameter", np.array([2**53 + more, 1]), 2) for more in (0, 1)]
+    assert [column.rounded for column in made] == [False, True]
+    monkeypatch.setattr(table, "_parameters", lambda study, frame: iter(made[1:]))
+    assert table.point_table(squares(), None, None).notes == ["Whole numbers above 2^53 are rounded to 16 digits here: n."]
+
+
 def test_an_earlier_page_goes_where_there_is_none_for_a_new_report(folder: Path, tmp_path: Path) -> None:
     mine = tmp_path / "explore.html"
     with Results(folder) as results:

@@ -53,6 +53,8 @@ class Column:
         Floats, NaN where there is none; or texts, None where there is none.
     logarithmic : bool
         Whether the values are spread over orders of magnitude.
+    rounded : bool
+        Whether some are whole numbers that no float holds.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Column:
     kind: str
     values: np.ndarray
     logarithmic: bool = False
+    rounded: bool = False
 
     @property
     def label(self) -> str:
@@ -154,6 +157,8 @@ def point_table(study: Study, results: Results | None, unfinished: Points | None
         replicates[n:] = unfinished.replicates
     if study.file.study.replicates > 1:
         columns.append(Column("replicate", "", "record", replicates))
+    if rounded := [column.label for column in columns if column.rounded]:
+        notes.append(f"Whole numbers above 2^53 are rounded to 16 digits here: {', '.join(rounded)}.")
     left_out += [column.name for column in columns[_COLUMNS:]]
     columns = [*columns[:_COLUMNS], Column("status", "", "record", status)]
     return PointTable(few, ids, status, errors, columns, left_out, notes)
@@ -274,7 +279,8 @@ def _column(name: str, unit: str, kind: str, values: np.ndarray, size: int, spre
     full = np.where(np.isfinite(full), full, np.nan)
     positive = len(finite) > 0 and finite.min() > 0
     wide = positive and finite.max() > _ORDERS * finite.min()
-    return Column(name, unit, kind, full, bool(positive and (wide if spread is None else spread)))
+    rounded = values.dtype.kind in "iu" and any(int(float(value)) != value for value in values.tolist())
+    return Column(name, unit, kind, full, bool(positive and (wide if spread is None else spread)), rounded)
 
 
 def _record(name: str, unit: str, values: np.ndarray, size: int) -> Column:
