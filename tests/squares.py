@@ -11,12 +11,24 @@ from hpcsim.study.directory import StudyDirectory
 STUDY = '[study]\nname = "s"\nmodel = "toys:single"\n[space]\nx = { linspace = [0, %d, %d] }\n[fixed]\nseconds = %g\n'
 
 
-def make(folder: Path, n: int, seconds: float = 0.0, task_size: int | None = None) -> tuple[Study, StudyDirectory]:
-    """The study of n points of so many seconds in ``s.toml`` of a folder, and its directory under the current folder."""
+def make(
+    folder: Path, n: int, seconds: float = 0.0, task_size: int | None = None, *, marked: bool = False
+) -> tuple[Study, StudyDirectory]:
+    """The study of n points of so many seconds in ``s.toml`` of a folder, and its directory under the current folder.
+
+    Those of a marked one tell `begun` that they have begun.
+    """
+    marker = f'marker = "{folder / "begun"}"\n' if marked else ""
     resources = f"[resources]\ntask_size = {task_size}\n" if task_size else ""
-    (folder / "s.toml").write_text(STUDY % (n - 1, n, seconds) + resources)
+    (folder / "s.toml").write_text(STUDY % (n - 1, n, seconds) + marker + resources)
     study = Study.load(folder / "s.toml")
     return study, study.directory()
+
+
+def begun(folder: Path) -> int:
+    """How many points of the marked study of a folder have begun; a process begins one when it has finished the one before."""
+    marker = folder / "begun"
+    return len(marker.read_text().splitlines()) if marker.exists() else 0
 
 
 def rows(directory: StudyDirectory) -> dict[float, float]:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import psutil
 import pytest
@@ -194,11 +193,10 @@ def test_a_worker_leaves_before_its_job_is_ended_and_its_tasks_go_on(slurm, tmp_
 
 
 def test_ctrl_c_reaches_tasks_on_other_machines(slurm, tmp_path):
-    study, directory = make(tmp_path, 60, seconds=0.5, task_size=30)
+    study, directory = make(tmp_path, 60, seconds=0.5, task_size=30, marked=True)
     line = [sys.executable, "-m", "hpcsim", "run", "s.toml", "--on", "dask", "--site", "few.toml"]
     sweeping = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    slurm.wait(lambda: len(list(directory.logs.glob("0*.log"))) == 2)
-    time.sleep(6)
+    slurm.wait(lambda: squares.begun(tmp_path) >= 8)
     sweeping.send_signal(2)
     words, _ = sweeping.communicate(timeout=90)
     assert sweeping.returncode == 130, words
