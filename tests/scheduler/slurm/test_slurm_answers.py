@@ -231,7 +231,14 @@ def test_a_job_that_waits_for_other_studies_is_queued_once(there, tmp_path):
 def test_watching_ends_where_the_collector_was_lost(there, tmp_path, monkeypatch, typed):
     """Killed for memory, say, before it could close its submission: no job is left, and nobody else goes on with it."""
     _, directory, item = submit_twice(tmp_path)
-    monkeypatch.setattr("hpcsim.cli.job_lines.time.sleep", lambda seconds: monkeypatch.setenv("STAND_IN_STATE", "OUT_OF_MEMORY"))
+
+    def looks(again):
+        yield
+        monkeypatch.setenv("STAND_IN_STATE", "OUT_OF_MEMORY")
+        yield
+        pytest.fail("it watches for ever")
+
+    monkeypatch.setattr("hpcsim.cli.job_lines.watching", looks)
     said = typed("status", directory.path, "--watch")
     assert said.count("collector PENDING") == said.count("collector OUT_OF_MEMORY") == 1
     assert "no job of it is left, and it is not collected: hpcsim resume goes on with it" in " ".join(said.split())
