@@ -123,6 +123,9 @@ class _Paths:
 
     def _called(self, node: ast.Call, depth: int) -> _Value:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name not in _SAME and name not in _METHODS:
+            # names that are defined by each other would be followed in every argument
+            return None
         given = [self._value(each, depth) for each in node.args]
         if name in _SAME and len(given) == 1 and not node.keywords:
             return given[0]
@@ -132,7 +135,8 @@ class _Paths:
             return None
         if name in _SAME and not given:
             return base
-        return _METHODS[name](base, *map(str, texts)) if name in _METHODS and (base is None or isinstance(base, Path)) else None
+        known = name in _METHODS and (base is None or isinstance(base, Path))
+        return _METHODS[name](base, *map(str, texts)) if known else None
 
 
 def _globbed(base: Path, pattern: str) -> list[Path]:

@@ -34,6 +34,7 @@ def home(tmp_path):
         ('def neuron():\n    return load("neurons/one.nestml")', ["neurons/one.nestml"]),
         ('MODS = [Path("mech/channels")]', ["mech/channels/km.mod"]),
         ('A = B\nB = A\nC = A / "mod"\nD = 1 / 2 + len("x" * 3)', []),
+        ("A = max(" + ", ".join("A" * 12) + ")\nB = A / A", []),
         ("x = " + " + ".join(["1"] * 3000), []),
     ],
 )
