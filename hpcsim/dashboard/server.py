@@ -15,14 +15,21 @@ from typing import Any
 from hpcsim.dashboard import page
 from hpcsim.dashboard.monitor import Monitor
 from hpcsim.errors import HpcsimError
+from hpcsim.files import regular
+from hpcsim.report.figures import linked
 from hpcsim.scheduler.pool.loopback import LOOPBACK, asks_here
 
 #: Seconds between two requests of a page that is open, and some more.
 _POLL = 2.5
+_NOTHING = "default-src 'none'"
 #: The report carries its own style and pictures, and has no script.
 _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 #: The page with the points has scripts, and says itself which ones run: it gets an origin of its own, and reads nothing here.
 _EXPLORER_POLICY = f"sandbox allow-scripts; {_REPORT_POLICY}; script-src 'unsafe-inline'"
+#: A browser lays out a picture that it shows by itself with a style of its own.
+_PICTURE_POLICY = f"{_NOTHING}; style-src 'unsafe-inline'"
+#: Of the single figures, by the end of their names; a browser shows pictures, and keeps what other programs open.
+_KINDS = {".png": "image/png", ".pdf": "application/pdf", ".csv": "text/csv"}
 
 
 class Server:
@@ -104,7 +111,7 @@ class _Http(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """A few fixed addresses; no part of a request reaches the file system."""
+    """A few fixed addresses, and those that the report leads to; no part of a request reaches the file system."""
 
     server: _Http
     server_version, sys_version = "hpcsim", ""
@@ -123,22 +130,32 @@ class _Handler(BaseHTTPRequestHandler):
         directory = self.server.monitor.directory
         # as the dashboard calls it, and as the page with the points does
         if path in ("/report", "/report.html"):
-            return self._send_file(directory.report, _REPORT_POLICY)
+            return self._send_file(directory.report, "text/html", _REPORT_POLICY)
         if path == "/explore.html":
-            return self._send_file(directory.explorer, _EXPLORER_POLICY)
+            return self._send_file(directory.explorer, "text/html", _EXPLORER_POLICY)
+        # found in what the report has written down, never put together from what was asked for
+        if path.startswith("/report/") and (file := linked(directory.report).get(path[1:])):
+            if file.suffix == ".png":
+                return self._send_file(file, _KINDS[file.suffix], _PICTURE_POLICY)
+            return self._send_file(file, _KINDS[file.suffix], keep=True)
         return self.send_error(HTTPStatus.NOT_FOUND)
 
-    def _send_file(self, file: Path, policy: str) -> None:
+    def _send_file(self, file: Path, kind: str, policy: str = _NOTHING, *, keep: bool = False) -> None:
         try:
-            content = file.read_bytes()
+            found = file.resolve(strict=True)
+            # a folder that somebody sent may hold links to what he wants to see
+            if not found.is_relative_to(self.server.monitor.directory.path.resolve()):
+                raise FileNotFoundError
+            content = regular(found).read_bytes()
         except OSError:
-            return self.send_error(HTTPStatus.NOT_FOUND, "Not Found", "there is no report yet")
-        return self._send("text/html", content, policy)
+            return self.send_error(HTTPStatus.NOT_FOUND, "Not Found", f"there is no {file.name} yet")
+        return self._send(kind, content, policy, file.name if keep else "")
 
-    def _send(self, kind: str, content: bytes, policy: str = "default-src 'none'") -> None:
+    def _send(self, kind: str, content: bytes, policy: str = _NOTHING, keep_as: str = "") -> None:
         self.send_response(HTTPStatus.OK)
+        text = kind.startswith("text/") or kind == "application/json"
         headers = {
-            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Type": f"{kind}; charset=utf-8" if text else kind,
             "Content-Length": str(len(content)),
             "Content-Security-Policy": policy,
             "Cache-Control": "no-store",
@@ -146,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",
         }
+        if keep_as:
+            headers["Content-Disposition"] = f'attachment; filename="{keep_as}"'
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -40,7 +40,7 @@ class Gallery:
 
     def __init__(self, page: Path) -> None:
         self.folder = page.with_suffix("") / "figures"
-        self._address = f"{page.stem}/figures"
+        self.address = f"{page.stem}/figures"
         self._made: set[str] = set()
 
     def draw(self, name: str, caption: str, draw: Callable[[], Figure | Axes]) -> Picture | Words:
@@ -73,17 +73,31 @@ class Gallery:
         if thinned := _write_numbers(figure, csv):
             caption += f" The CSV file has every {thinned}th of its numbers."
         self._made |= {png.name, pdf.name, csv.name}
-        links = [(file.suffix[1:].upper(), f"{self._address}/{file.name}") for file in (png, pdf, csv)]
+        links = [(file.suffix[1:].upper(), f"{self.address}/{file.name}") for file in (png, pdf, csv)]
         return Picture(name.replace("_", " "), caption, embedded(png), links, wide=figure.get_figwidth() > _WIDE)
 
     def tidy(self) -> None:
         """Remove the figures of an earlier page that this one does not have; other files of the folder stay."""
-        made = self.folder / _MADE
-        for name in made.read_text().splitlines() if made.exists() else ():
-            if Path(name).name == name and Path(name).suffix in _SUFFIXES and name not in self._made:
-                (self.folder / name).unlink(missing_ok=True)
+        for name, file in made(self.folder).items():
+            if name not in self._made:
+                file.unlink(missing_ok=True)
         if self.folder.is_dir():
-            write_text(made, "\n".join(sorted(self._made)))
+            write_text(self.folder / _MADE, "\n".join(sorted(self._made)))
+
+
+def linked(page: Path) -> dict[str, Path]:
+    """Files that a page leads to, by the addresses in its links, such as ``report/figures/cost.png``."""
+    gallery = Gallery(page)
+    return {f"{gallery.address}/{name}": file for name, file in made(gallery.folder).items()}
+
+
+def made(folder: Path) -> dict[str, Path]:
+    """Figures in a folder that a page has made, by their names; whatever else is there belongs to somebody."""
+    try:
+        names = (folder / _MADE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return {name: folder / name for name in names if Path(name).name == name and Path(name).suffix in _SUFFIXES}
 
 
 def embedded(file: Path) -> str:

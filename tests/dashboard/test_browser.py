@@ -9,6 +9,10 @@ from half_study import EVIL
 from headless import Watched
 
 from hpcsim.dashboard.live import Live
+from hpcsim.plotting import canvas
+from hpcsim.report.contents import Section
+from hpcsim.report.figures import Gallery
+from hpcsim.report.page import render
 from hpcsim.scheduler.executor import Listener
 from hpcsim.scheduler.gather import gather
 from hpcsim.scheduler.plan import plan
@@ -162,3 +166,21 @@ def test_it_says_when_the_server_is_gone(half, serve, chromium):
     page.get_by_role("alert").get_by_text("the command that served this page has ended").wait_for(timeout=20_000)
     assert page.get_by_text("10 of 20 points").is_visible()
     page.close()
+
+
+def test_the_figures_of_a_report_are_shown_and_kept(half, serve, chromium):
+    gallery = Gallery(half.directory.report)
+    picture = gallery.draw("wall_times", "Times.", lambda: canvas(1)[0])
+    gallery.tidy()
+    half.directory.report.write_text(render("half", [Section("Cost", [picture])]))
+    watched = Watched(chromium.new_page())
+    watched.page.goto(f"{serve(half.study, half.directory).url}report")
+    for name in ("PDF", "CSV"):
+        with watched.page.expect_download() as kept:
+            watched.page.get_by_role("link", name=name).click()
+        assert kept.value.suggested_filename == f"wall_times.{name.lower()}"
+    watched.page.get_by_role("link", name="PNG").click()
+    watched.page.wait_for_url("**/report/figures/wall_times.png")
+    assert watched.page.evaluate("document.images[0].naturalWidth") > 100
+    assert not watched.said
+    watched.page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import struct
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 from html.parser import HTMLParser
 
 import pytest
@@ -19,6 +22,8 @@ from half_study import EVIL
 from hpcsim.dashboard.monitor import Monitor
 from hpcsim.dashboard.server import Server
 from hpcsim.errors import HpcsimError
+from hpcsim.plotting import canvas
+from hpcsim.report.figures import Gallery
 
 
 class Page(HTMLParser):
@@ -150,6 +155,67 @@ def test_the_report_is_there_when_it_is(half, serve, get, progress):
     rules = headers["Content-Security-Policy"].split("; ")
     assert {"sandbox allow-scripts", "default-src 'none'"} < {*rules} and not any("connect-src" in rule for rule in rules)
     assert 'href="report"' in get(server)[2]
+
+
+@pytest.fixture
+def drawn(half):
+    """A report with one figure, and files beside it that are nobody's business."""
+    gallery = Gallery(half.directory.report)
+    half.directory.report.write_text("<!DOCTYPE html><title>own</title>")
+    picture = gallery.draw("wall_times", "Times.", lambda: canvas(1)[0])
+    gallery.tidy()
+    (gallery.folder / "own.png").write_bytes(b"mine")
+    return picture, gallery.folder
+
+
+def test_the_links_of_the_report_lead_to_its_figures(half, serve, drawn):
+    server = serve(half.study, half.directory)
+    picture, folder = drawn
+    kinds = {"PNG": "image/png", "PDF": "application/pdf", "CSV": "text/csv; charset=utf-8"}
+    assert {name for name, _ in picture.links} == {*kinds}
+    for name, address in picture.links:
+        # relative to /report and to /report.html alike
+        with urllib.request.urlopen(urllib.parse.urljoin(f"{server.url}report", address), timeout=30) as answer:
+            assert answer.read() == (folder / f"wall_times.{name.lower()}").read_bytes()
+            assert answer.headers["Content-Type"] == kinds[name]
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+            assert "script-src" not in answer.headers["Content-Security-Policy"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            # a picture is shown; what a browser has no safe viewer for is kept
+            kept = None if name == "PNG" else f'attachment; filename="wall_times.{name.lower()}"'
+            assert answer.headers["Content-Disposition"] == kept
+
+
+@pytest.mark.parametrize(
+    "name", ["own.png", ".figures", "gone.png", "", ".", "..", "../../study.toml", "%2e%2e/%2e%2e/study.toml", "wall_times.png/"]
+)
+def test_only_figures_of_the_report_are_served(half, serve, drawn, get, name):
+    folder = drawn[1]
+    # a list that somebody has written into leads nowhere else
+    with (folder / ".figures").open("a") as listed:
+        listed.write("\ngone.png\n../../study.toml\n/etc/passwd\n../own.png\n..\n")
+    server = serve(half.study, half.directory)
+    assert get(server, f"report/figures/{name}")[0] == 404
+    assert get(server, "report/figures/wall_times.png", Host="evil.example")[0] == 403
+
+
+def test_links_out_of_the_directory_are_not_followed(half, serve, drawn, get, tmp_path):
+    server = serve(half.study, half.directory)
+    (tmp_path / "secret").write_text("secret")
+    for file, address in (
+        (drawn[1] / "wall_times.csv", "report/figures/wall_times.csv"),
+        (half.directory.report, "report"),
+        (half.directory.explorer, "explore.html"),
+    ):
+        file.unlink(missing_ok=True)
+        file.symlink_to(tmp_path / "secret")
+        assert get(server, address)[0] == 404
+    half.directory.explorer.unlink()
+    os.mkfifo(half.directory.explorer)
+    assert get(server, "explore.html")[0] == 404
+    drawn[1].rename(tmp_path / "elsewhere")
+    drawn[1].symlink_to(tmp_path / "elsewhere")
+    assert get(server, "report/figures/wall_times.pdf")[0] == 404
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "localhost", "localhost:1", "[::1]:80"])
