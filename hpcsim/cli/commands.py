@@ -45,11 +45,9 @@ def run(
     """Run what is not finished yet, collect it, infer, and write the report."""
     from hpcsim.cli.terminal import ProgressListener, print_failures, print_findings, print_outcome
     from hpcsim.dashboard.sweep_page import SweepPage
-    from hpcsim.errors import AllFailedError
-    from hpcsim.scheduler.state.outcome import check_success
     from hpcsim.scheduler.sweep import sweep
     from hpcsim.workflow.analysis import check_inference
-    from hpcsim.workflow.reporting import is_short, report_words
+    from hpcsim.workflow.conclusion import conclude
     from hpcsim.workflow.study import Study
 
     if dry_run and on == "slurm":
@@ -68,17 +66,9 @@ def run(
         page.simulated()
         print_outcome(place)
         print_failures(checked, place)
-        fresh = infer and bool(before.left or place.report_is_old())
-        try:
-            check_success(checked, place)
-        except AllFailedError:
-            if fresh:
-                typer.echo(report_words(checked, place))
-            raise
-        if fresh and checked.methods:
-            print_findings(checked.infer(place, target, **again), place)
-        elif fresh and (before.left or not is_short(place)):
-            typer.echo(report_words(checked, place))
+        found = conclude(checked, place, before, lambda: checked.infer(place, target, **again), typer.echo, wanted=infer)
+        if found is not None:
+            print_findings(found, place)
 
 
 @app.command()

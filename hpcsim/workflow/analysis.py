@@ -40,6 +40,7 @@ def analyse(
     from hpcsim.collector.results import Results
     from hpcsim.scheduler.state.outcome import check_success, check_whole
     from hpcsim.scheduler.sweep_lock import one_sweep
+    from hpcsim.workflow.conclusion import remember_inference
     from hpcsim.workflow.reporting import report
     from hpcsim.workflow.simulator import simulator
 
@@ -59,6 +60,7 @@ def analyse(
             stand_on(found, results, len(study.design), missing=0)
             found.save(place)
             findings.append(found)
+        remember_inference(study, directory)
         report(study, directory, findings)
     return findings
 

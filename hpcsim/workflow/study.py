@@ -63,7 +63,7 @@ class Study(value.Study):
         infer: bool = True,
         listener: Listener | None = None,
     ) -> Results:
-        """Run what is not finished yet, collect it, and infer.
+        """Run what is not finished yet, collect it, and infer where points, methods or observations are new.
 
         Parameters
         ----------
@@ -124,28 +124,15 @@ class Study(value.Study):
     ) -> Results:
         """Sweep, inference and report."""
         from hpcsim.collector.results import Results
-        from hpcsim.errors import AllFailedError
-        from hpcsim.scheduler.state.outcome import check_success
         from hpcsim.scheduler.sweep import sweep
         from hpcsim.workflow.analysis import check_inference
-        from hpcsim.workflow.reporting import is_short, report_words
+        from hpcsim.workflow.conclusion import conclude
 
         if infer:
             check_inference(self)
         before = sweep(self, place, target, infer=infer, listener=listener, **again)
         notify = listener.notify if listener else lambda text: None
-        fresh = infer and bool(before.left or place.report_is_old())
-        try:
-            check_success(self, place)
-        except AllFailedError:
-            if fresh:
-                notify(report_words(self, place))
-            raise
-        if infer and self.methods:
-            self.infer(place, target, **again)
-        elif fresh and (before.left or not is_short(place)):
-            # as the command: a sweep that is shorter than its figures gets none
-            notify(report_words(self, place))
+        conclude(self, place, before, lambda: self.infer(place, target, **again), notify, wanted=infer)
         return Results(place.results)
 
     def check(self, directory: str | Path | None = None) -> CheckReport:
