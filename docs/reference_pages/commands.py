@@ -66,6 +66,7 @@ def exit_codes() -> str:
         rows.append((str(number), names, meaning))
     text = (
         "An option that does not exist, or an argument that is missing, ends with 2 as well. "
+        "`hpcsim doctor` ends with 1 where something is wrong, and with 0 where something is only missing. "
         "What to do about each is on the page of [failed points](../../how-to/failed_points.md#exit-codes)."
     )
     return "## Exit codes\n\n" + table(("code", "errors", "means"), rows) + "\n" + text

@@ -267,15 +267,16 @@ def doctor(
     overrides: OverridesOption = None,
     patience: Annotated[float, typer.Option(min=1, help="With --site: seconds to wait for the probe.")] = 300.0,
 ) -> None:
-    """Say what is installed, and how to install what is missing; with --site, submit a probe and check its answer."""
+    """Say what is installed, and how to install what is missing; with --site, submit a probe and check its answer.
+
+    Ends with 1 where something is wrong, such as a simulator that cannot be imported; what is only missing is no error.
+    """
     from hpcsim.cli.doctor import examine, examine_site
     from hpcsim.cli.listing import print_examination
 
-    if site:
-        if not print_examination(examine_site(target_of("slurm", site, overrides), patience, typer.echo)):
-            raise SystemExit(1)
-    else:
-        print_examination(examine())
+    found = examine_site(target_of("slurm", site, overrides), patience, typer.echo) if site else examine()
+    if not print_examination(found):
+        raise SystemExit(1)
 
 
 new = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write a model of your own, or a study, to begin with.")

@@ -109,11 +109,14 @@ def allowed(parameter: Parameter) -> str:
 
 def print_examination(found: Iterable[Check]) -> bool:
     """What the doctor found; returns whether nothing is wrong."""
-    well = True
+    wrong = []
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for item in found:
         mark = {"ok": "[green]ok", "missing": "[yellow]missing", "wrong": "[red]wrong"}[item.state]
         table.add_row(mark, item.name, Text(item.detail + (f"  ->  {item.remedy}" if item.remedy else "")))
-        well = well and item.state != "wrong"
+        if item.state == "wrong":
+            wrong.append(item.name)
     console.print(table)
-    return well
+    if wrong:
+        console.print(f"wrong: {', '.join(wrong)}", style="red", markup=False, highlight=False)
+    return not wrong

@@ -96,6 +96,15 @@ def test_own_sites_are_read(bare, tmp_path):
     assert found["site bad"].state == "wrong" and 'did you mean "limits"' in found["site bad"].detail
 
 
+def test_the_command_fails_where_something_is_wrong_and_not_where_something_is_missing(bare, typed, capsys, monkeypatch):
+    assert "missing" in typed("doctor")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SystemExit) as ended:
+        typed("doctor")
+    assert ended.value.code == 1
+    assert capsys.readouterr().out.rstrip().endswith("wrong: C++ compiler")
+
+
 def test_a_simulator_that_is_broken_and_a_disk_that_is_shared(bare, monkeypatch):
     costs = [StartCost("a task", 200, 10**7), StartCost("a task with nest", 0, 0, "ImportError: libgsl.so is not there")]
     monkeypatch.setattr(start_cost, "start_costs", lambda: iter(costs))
