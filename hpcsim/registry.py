@@ -51,12 +51,18 @@ class Registry(Generic[P]):
         """
         target, word = self._builtin.get(name), self._kind.word
         if target is None and ":" not in name:
-            # all installed packages are looked through: for a module of the user's own that would take longer than to load it
-            target = next((entry.value for entry in entry_points(group=self._kind.group) if entry.name == name), None)
+            target = self._of_others(name)
         if target is not None:
             found = self._load(name, target)
         elif ":" in name:
-            found = find(name, word, self._kind, [Path.cwd()] if folders is None else folders)
+            try:
+                found = find(name, word, self._kind, [Path.cwd()] if folders is None else folders)
+            except PluginError:
+                # names of entry points may have colons, too
+                target = self._of_others(name)
+                if target is None:
+                    raise
+                found = self._load(name, target)
         else:
             raise PluginError(
                 f'there is no {word} "{name}"; {nearest(name, self.names())} (one of your own is named as "package.module:name")'
@@ -68,6 +74,13 @@ class Registry(Generic[P]):
         if installed:
             plugin.check_installed()
         return plugin
+
+    def _of_others(self, name: str) -> str | None:
+        """Where an entry point of another package leads.
+
+        All installed packages are looked through: for a module of the user's own that would take longer than to load it.
+        """
+        return next((entry.value for entry in entry_points(group=self._kind.group) if entry.name == name), None)
 
     def _load(self, name: str, target: str) -> object:
         what = f'the {self._kind.word} "{name}"'

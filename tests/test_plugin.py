@@ -35,7 +35,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Name: theirs\nVersion: 1\n")
     (folder / "entry_points.txt").write_text(
-        "[hpcsim.models]\ntheirs.single = toys:single\ntheirs.torn = torn:model\ntheirs.gone = toys:gone\n"
+        "[hpcsim.models]\ntheirs.single = toys:single\ntheirs:2 = toys:single\ntoys:gone = toys:single\n"
+        "theirs.torn = torn:model\ntheirs.gone = toys:gone\n"
         "[hpcsim.stages]\ntheirs.total = toys:total\n"
         "[hpcsim.executors]\nbackwards = toy_executors:backwards\nmodel = toys:single\n"
     )
@@ -62,6 +63,8 @@ def test_everything_built_in_can_be_loaded_and_says_what_it_is():
 @pytest.mark.usefixtures("installed")
 def test_other_packages_add_theirs_by_entry_points():
     assert get_model("theirs.single") is toys.single
+    # a colon in the name of an entry point does not make it a module of the user's own
+    assert get_model("theirs:2") is get_model("toys:gone") is toys.single
     assert get_stage("theirs.total") is toys.total
     assert get_executor("backwards") is toy_executors.backwards
     assert {"theirs.single", "nest.hagen_lif"} <= set(MODELS.names())

@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hpcsim.errors import SimulationError, nearest
 from hpcsim.files import replacing
@@ -84,8 +86,7 @@ def load(file: Path, cache: Path) -> None:
     SimulationError
         As :func:`library`; also where this process has loaded another model of that name.
     """
-    import nest
-
+    nest = _quiet_nest()
     path = library(file, cache)
     models = _MODELS.findall(_text(file))
     for model in models:
@@ -115,26 +116,26 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
+def _quiet_nest() -> Any:
+    """NEST, without the banner that would stand in what a command prints."""
+    os.environ.setdefault("PYNEST_QUIET", "1")
+    return import_module("nest")
+
+
 def _nest_build() -> str:
     """Version of NEST, when and with what it was built."""
-    # its banner would stand in what a command prints
-    os.environ.setdefault("PYNEST_QUIET", "1")
-    import nest
-
-    return repr(sorted(nest.build_info.items()))
+    return repr(sorted(_quiet_nest().build_info.items()))
 
 
 def _nest_version() -> str:
     """How NESTML calls it."""
-    import nest
-
+    nest = _quiet_nest()
     return "main" if "dev" in nest.__version__ else f"v{nest.__version__}"
 
 
 def _headers() -> Path:
     """NEST's headers: beside the package in PyPI's wheel, and where it was installed to otherwise."""
-    import nest
-
+    nest = _quiet_nest()
     places = [Path(nest.__file__).parent / "include" / "nest", Path(nest.build_info["prefix"]) / "include" / "nest"]
     found = next((place for place in places if (place / "nest_extension_interface.h").exists()), None)
     if found is None:
@@ -144,8 +145,7 @@ def _headers() -> Path:
 
 def _abi() -> str:
     """The flag of GCC that gives text the form which this NEST was built with: PyPI's wheels have the older one."""
-    import nest
-
+    nest = _quiet_nest()
     new = any(b"Node8get_nameB5cxx11Ev" in file.read_bytes() for file in Path(nest.__file__).parent.glob("nestkernel_api*.so"))
     return f"-D_GLIBCXX_USE_CXX11_ABI={int(new)}"
 

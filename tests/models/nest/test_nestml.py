@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -129,3 +132,11 @@ def test_a_neuron_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "leaky.nestml").write_text(LEAKY.replace("/ tau", "/ tow"))
     with pytest.raises(SimulationError, match=r"(?s)NESTML could not translate .*leaky.nestml \(exit code 1\).*tow"):
         hpcsim.Study.load(tmp_path / "own.toml").run("local", tmp_path / "run2")
+
+
+def test_nest_says_nothing_when_it_is_looked_at():
+    """Its banner stood above the message about a NESTML file that cannot be translated."""
+    code = "from hpcsim.models.nest import nestml; nestml._headers()"
+    settings = {name: value for name, value in os.environ.items() if name != "PYNEST_QUIET"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=settings, check=True, timeout=300)
+    assert (done.stdout, done.stderr) == ("", "")
