@@ -248,12 +248,15 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     --------
     >>> nearest("J_ex", ["J_ext", "tstop"])
     'did you mean "J_ext"?'
+    >>> nearest("rate.e", ["rate.E", "rate.I"])
+    'did you mean "rate.E"?'
     >>> nearest("foo", ["J_ext", "tstop"])
     'allowed: J_ext, tstop'
     """
     names = sorted(allowed)
     # nothing that is longer by far is near, and looking would take for ever
-    close = get_close_matches(name, names, n=1) if len(name) <= _LONGEST else []
+    close = [known for known in names if known.casefold() == name.casefold()]
+    close = close or (get_close_matches(name, names, n=1) if len(name) <= _LONGEST else [])
     if close:
         return f'did you mean "{close[0]}"?'
     # a table may have thousands of columns: nobody reads them all in a message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,10 @@ from hpcsim.errors import ResultsError, nearest
 Batch = np.ndarray | Sequence[np.ndarray]
 #: How an output may be drawn: over time, as times of spikes, over frequencies, as numbers against parameters, or not at all.
 DRAWN_AS = ("trace", "spikes", "spectrum", "feature", "nothing")
+# a name may carry its unit: "threshold (mV)" or "threshold [mV]"
+_WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]")
+#: Letters of printed units, and how units are written.
+_PRINTED = str.maketrans("µμ⁻⁰¹²³⁴⁵⁶⁷⁸⁹·", "uu-0123456789 ")
 #: Units of a dimension that is time, in ms.
 MILLISECONDS = {"ms": 1.0, "s": 1e3, "us": 1e-3}
 
@@ -83,6 +88,21 @@ class Coordinate:
         return self.unit == other.unit and np.array_equal(self.values, other.values)
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Columns of an output that a name means.
+
+    Parameters
+    ----------
+    output : str
+    places : dict of str to int
+        Where each column stands in the output, by its full name.
+    """
+
+    output: str
+    places: dict[str, int]
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """A set of outputs with the coordinates of all their dimensions (ragged ones have none)."""
@@ -125,6 +145,78 @@ class Layout:
     def coordinate(self, name: str, dim: int = -1) -> Coordinate:
         """Coordinate of one dimension of an output, by position; the last by default."""
         return self.coordinates[self[name].dims[dim]]
+
+    @property
+    def tabular(self) -> list[str]:
+        """Outputs that have columns: one number, or one row of numbers."""
+        return [name for name, output in self.outputs.items() if not output.ragged and len(output.dims) < 2]
+
+    def columns(self, name: str) -> Columns:
+        """The columns that a name of features means, wherever a user writes one.
+
+        Parameters
+        ----------
+        name : str
+            An output, which is all of its columns (``rate``); a column (``rate.E``), or what several begin with; the end of
+            a column that no other output has (``E``). Each may be followed by its unit in brackets, as figures and tables
+            print it (``rate.E (Hz)``).
+
+        Raises
+        ------
+        ResultsError
+            If there is none, with the nearest name; if the output is ragged or has more dimensions; or if it has another unit.
+        """
+        found = self._columns(name)
+        if found is not None:
+            return found
+        plain, unit = split_unit(name)
+        found = self._columns(plain) if unit is not None else None
+        if found is not None and unit is not None:
+            own = self[found.output].unit
+            if _spelling(unit) != _spelling(own):
+                raise ResultsError(f'"{name}": the unit of "{plain}" is {own or "none"}')
+            return found
+        output = self._output_of(plain)
+        if output is None:
+            known = [*self.outputs, *(column for other in self._named() for column in self._places(other))]
+            raise ResultsError(f'there is no output "{plain}"; {nearest(plain, known)}')
+        raise ResultsError(f'"{output}" has no column "{plain}"; {nearest(plain, self._places(output))}')
+
+    def _columns(self, name: str) -> Columns | None:
+        output = self._output_of(name)
+        if output is not None:
+            places = self._places(output)
+            chosen = {column: place for column, place in places.items() if column == name or column.startswith(f"{name}.")}
+            return Columns(output, places if name == output else chosen) if chosen or name == output else None
+        ends = [
+            Columns(other, {column: place})
+            for other in self._named()
+            for column, place in self._places(other).items()
+            if column == f"{other}.{name}"
+        ]
+        return ends[0] if len(ends) == 1 else None
+
+    def _output_of(self, name: str) -> str | None:
+        """The output that a name begins with."""
+        if name in self.outputs:
+            return name
+        return max((output for output in self.outputs if name.startswith(f"{output}.")), key=len, default=None)
+
+    def _named(self) -> list[str]:
+        """Outputs whose columns have words as names; numbers say nothing by themselves."""
+        return [name for name in self.tabular if self[name].dims and self.coordinate(name).values.dtype.kind in "UOST"]
+
+    def _places(self, name: str) -> dict[str, int]:
+        """All columns of an output, with their places."""
+        output = self[name]
+        if output.ragged or len(output.dims) > 1:
+            what = "is ragged" if output.ragged else f"has the dimensions {', '.join(output.dims)}"
+            raise ResultsError(
+                f'the output "{name}" {what}: it has no columns; make features of it with a stage, '
+                f"or use one of: {', '.join(self.tabular) or 'none'}"
+            )
+        labels = self.coordinate(name).values.tolist() if output.dims else []
+        return {f"{name}.{label}": place for place, label in enumerate(labels)} if output.dims else {name: 0}
 
     def drawn_as(self, name: str) -> str:
         """How an output is drawn, one of :data:`DRAWN_AS`: as it is declared, or as its dimensions and units say.
@@ -172,3 +264,20 @@ class Layout:
             return [np.empty(0, output.dtype) for _ in range(n)]
         fill: Any = np.nan if np.dtype(output.dtype).kind in "fc" else 0
         return np.full((n, *self.shape(name)), fill, output.dtype)
+
+
+def split_unit(name: str) -> tuple[str, str | None]:
+    """A name and the unit in brackets behind it; None where there are no brackets.
+
+    Examples
+    --------
+    >>> split_unit("threshold (mV)"), split_unit("rate.E [Hz]"), split_unit("rate")
+    (('threshold', 'mV'), ('rate.E', 'Hz'), ('rate', None))
+    """
+    match = _WITH_UNIT.fullmatch(name)
+    return (match[1], match[2]) if match else (name, None)
+
+
+def _spelling(unit: str) -> str:
+    """A unit without what differs between its spellings: ``uS/cm**2`` is printed as ``µS/cm²``."""
+    return re.sub(r"[\s*^]", "", unit.translate(_PRINTED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,7 @@ from hpcsim.collector.format.text import is_text
 from hpcsim.collector.labelled import open_labelled
 from hpcsim.collector.shard import shard_files
 from hpcsim.errors import PluginError, ResultsError, nearest
+from hpcsim.outputs import Columns
 from hpcsim.plugin import not_installed
 
 if TYPE_CHECKING:
@@ -174,30 +176,24 @@ class Results:
         ----------
         outputs : sequence of str, optional
             A scalar output gives a column of its name; an output with one dimension gives a column for each
-            coordinate, such as ``catch22.DN_HistogramMode_5``. Without it, all outputs of these two kinds.
+            coordinate, such as ``catch22.DN_HistogramMode_5``, which may be named by itself (see
+            :meth:`hpcsim.outputs.Layout.columns`). Without it, all outputs of these two kinds.
 
         Raises
         ------
         ResultsError
-            If an output does not exist, or has more dimensions or a ragged one.
+            If an output or column does not exist, or has more dimensions or a ragged one.
         """
         import pandas as pd
 
         columns: dict[str, np.ndarray] = {}
-        for name in self._tabular() if outputs is None else outputs:
-            output = self.table.layout[self._known("output", name)]
-            if output.ragged or len(output.dims) > 1:
-                what = "is ragged" if output.ragged else f"has the dimensions {', '.join(output.dims)}"
-                raise ResultsError(
-                    f'the output "{name}" {what}: it has no columns; make features of it with a stage, '
-                    f"or use one of: {', '.join(self._tabular()) or 'none'}"
-                )
-            values = self.rows(name, self._ok)
-            if output.dims:
-                labels = self.table.coordinate(output.dims[0]).values.tolist()
-                columns.update({f"{name}.{label}": values[:, i] for i, label in enumerate(labels)})
-            else:
-                columns[name] = values
+        read: dict[str, np.ndarray] = {}
+        for name in self.table.layout.tabular if outputs is None else outputs:
+            found = self._columns(name)
+            if found.output not in read:
+                values = self.rows(found.output, self._ok)
+                read[found.output] = values.reshape(len(values), math.prod(values.shape[1:]))
+            columns.update({column: read[found.output][:, place] for column, place in found.places.items()})
         return pd.DataFrame(columns, index=index_of(self.table, self._ok))
 
     def grid(self, outputs: Sequence[str] | None = None) -> xr.Dataset:
@@ -287,7 +283,8 @@ class Results:
         Parameters
         ----------
         parameters, outputs : sequence of str
-            Numbers. One output keeps its shape; several are made flat and follow one another.
+            Numbers; outputs may be single columns, as of :meth:`features`. One output keeps its shape; several are made flat
+            and follow one another.
 
         Returns
         -------
@@ -300,17 +297,24 @@ class Results:
             If a name does not exist, or an output is ragged.
         """
         try:
-            from hpcsim.collector.stream import Stream
+            from hpcsim.collector.stream import Chosen, Stream
         except ModuleNotFoundError:
             raise PluginError(not_installed("results.torch", "torch", "sbi")) from None
 
+        layout = self.table.layout
+        chosen: list[Chosen] = []
         for name in outputs:
-            if self.table.layout[self._known("output", name)].ragged:
+            if name not in layout:
+                found = self._columns(name)
+                chosen.append((found.output, tuple(found.places.values())))
+                continue
+            if layout[name].ragged:
                 raise ResultsError(f'the output "{name}" is ragged: it has no shape; make features of it with a stage')
+            chosen.append((name, None))
         for name in parameters:
             if is_text(self.table.dataset(self._known("parameter", name))):
                 raise ResultsError(f'the parameter "{name}" is text, not a number')
-        return Stream(self.path, self._ok, tuple(parameters), tuple(outputs))
+        return Stream(self.path, self._ok, tuple(parameters), tuple(chosen))
 
     def to_neo(self, point: int | str) -> Any:
         """What a point recorded over time, as Neo has it: for Elephant, NIX files and viewers.
@@ -341,9 +345,11 @@ class Results:
             raise ResultsError(f'{self.path}: there is no {role} "{name}"; {nearest(name, self.table.names(role))}')
         return name
 
-    def _tabular(self) -> list[str]:
-        layout = self.table.layout
-        return [name for name, output in layout.outputs.items() if not output.ragged and len(output.dims) < 2]
+    def _columns(self, name: str) -> Columns:
+        try:
+            return self.table.layout.columns(name)
+        except ResultsError as error:
+            raise ResultsError(f"{self.path}: {error}") from None
 
     @cached_property
     def _status(self) -> np.ndarray:

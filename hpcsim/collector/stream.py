@@ -14,6 +14,8 @@ from torch.utils.data import Dataset
 from hpcsim.collector.format.table import Table
 
 Pair = tuple[torch.Tensor, torch.Tensor]
+#: An output, whole or some places of it.
+Chosen = tuple[str, tuple[int, ...] | None]
 
 
 class Stream(Dataset[Pair]):  # type: ignore[misc]  # torch is not followed by mypy
@@ -25,11 +27,13 @@ class Stream(Dataset[Pair]):  # type: ignore[misc]  # torch is not followed by m
         The results.
     rows : ndarray of int, shape (n,)
         Which points, in this order.
-    parameters, outputs : tuple of str
+    parameters : tuple of str
         Columns of numbers.
+    outputs : tuple of (str, tuple of int or None)
+        Of numbers, each whole or some places of it.
     """
 
-    def __init__(self, path: Path, rows: np.ndarray, parameters: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, rows: np.ndarray, parameters: tuple[str, ...], outputs: tuple[Chosen, ...]) -> None:
         self.path = path
         self.rows = rows
         self.parameters = parameters
@@ -45,8 +49,8 @@ class Stream(Dataset[Pair]):  # type: ignore[misc]  # torch is not followed by m
     def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
         """Several pairs at once; each block of the file is read once."""
         rows = self.rows[np.asarray(indices)]
-        theta = self._read(self.parameters, rows)
-        x = self._read(self.outputs, rows)
+        theta = self._read([self._column(name, rows).reshape(len(rows), -1) for name in self.parameters])
+        x = self._read([self._part(name, places, rows) for name, places in self.outputs])
         return list(zip(theta, x, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,12 +63,14 @@ class Stream(Dataset[Pair]):  # type: ignore[misc]  # torch is not followed by m
             self._open = (os.getpid(), Table(self.path))
         return self._open[1]
 
-    def _read(self, names: tuple[str, ...], rows: np.ndarray) -> torch.Tensor:
-        columns = [self._column(name, rows) for name in names]
-        if len(columns) != 1 or names is self.parameters:
-            columns = [column.reshape(len(rows), -1) for column in columns]
-        joined = np.concatenate(columns, axis=1) if len(columns) != 1 else columns[0]
-        return torch.from_numpy(joined)
+    def _read(self, columns: list[np.ndarray]) -> torch.Tensor:
+        if len(columns) != 1:
+            columns = [np.concatenate([column.reshape(len(column), -1) for column in columns], axis=1)]
+        return torch.from_numpy(columns[0])
+
+    def _part(self, name: str, places: tuple[int, ...] | None, rows: np.ndarray) -> np.ndarray:
+        values = self._column(name, rows)
+        return values if places is None else values.reshape(len(rows), -1)[:, list(places)]
 
     def _column(self, name: str, rows: np.ndarray) -> np.ndarray:
         table = self._table

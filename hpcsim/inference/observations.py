@@ -12,6 +12,7 @@ import numpy as np
 
 from hpcsim.errors import ResultsError, SpaceError, UnitError, nearest
 from hpcsim.inference.table_file import check_names, read_rows
+from hpcsim.outputs import split_unit
 from hpcsim.space.constraint import Constraint
 from hpcsim.space.units import convert
 
@@ -25,8 +26,6 @@ EXTRACTOR = "extractor"
 #: Key of the rules by which a stage computed them, where it knows several.
 DEFINITION = "definition"
 _ROUNDED = 1e-6
-# a column may carry its unit: "threshold (mV)" or "threshold [mV]"
-_WITH_UNIT = re.compile(r"(.*\S)\s*[(\[]([^()\[\]]*)[)\]]")
 
 
 class Made(Protocol):
@@ -90,18 +89,7 @@ def read_observations(
     if table.empty:
         chosen_by = f" with where = {where!r}" if where else ""
         raise ResultsError(f"{file}: there is no observation{chosen_by}; expected a row for each")
-    units = units or {}
-    columns: dict[str, Any] = {}
-    for position, column in enumerate(table.columns):
-        match = _WITH_UNIT.fullmatch(str(column))
-        name = _feature(match[1] if match else str(column), features)
-        if name is None:
-            continue
-        if name in columns:
-            raise ResultsError(f'{file}: the feature "{name}" is in more than one column; keep one')
-        unit = units.get(name, units.get(name.split(".")[0], ""))
-        place = f'{file}: column "{column}"'
-        columns[name] = _converted(_numeric(table.iloc[:, position], place), match[2] if match else unit, unit, place)
+    columns = _by_feature(table, features, units or {}, str(file))
     observed = pandas.DataFrame(columns, index=table.index)
     observed.attrs[EXTRACTOR], observed.attrs[DEFINITION] = _sidecar(file.with_suffix(".json"))
     observed.index = _named_apart(observed, [name for name in given if name in columns])
@@ -112,6 +100,22 @@ def read_observations(
         raise ResultsError(f"{file}: the features {', '.join(missing)} are missing; {nearest(missing[0], there)}")
     feature_values(observed, features, str(file))
     return observed[list(features)]
+
+
+def _by_feature(table: DataFrame, features: Sequence[str], units: Mapping[str, str], where: str) -> dict[str, Series]:
+    """Columns of a table that are features, by the names of these, in their units."""
+    columns: dict[str, Series] = {}
+    for position, column in enumerate(table.columns):
+        plain, given = split_unit(str(column))
+        name = _feature(plain, features)
+        if name is None:
+            continue
+        if name in columns:
+            raise ResultsError(f'{where}: the feature "{name}" is in more than one column; keep one')
+        unit = units.get(name, units.get(name.split(".")[0], ""))
+        place = f'{where}: column "{column}"'
+        columns[name] = _converted(_numeric(table.iloc[:, position], place), unit if given is None else given, unit, place)
+    return columns
 
 
 def _named_apart(observed: DataFrame, given: Sequence[str]) -> Index:
@@ -155,7 +159,7 @@ def _chosen(table: DataFrame, where: str, file: Path) -> Any:
 def _meeting(columns: Mapping[str, Any], where: str, file: Path) -> np.ndarray:
     """Rows that meet a condition; there must be some."""
     try:
-        condition = Constraint(where)
+        condition = Constraint(where, dotted=True)
         condition.check(name for name, values in columns.items() if values.dtype.kind in "iufb")
         met = condition({name: columns[name].to_numpy() for name in condition.names})
     except SpaceError as error:
@@ -171,8 +175,7 @@ def _some(values: list[Any]) -> str:
 
 
 def _unitless(column: str) -> str:
-    match = _WITH_UNIT.fullmatch(column)
-    return match[1] if match else column
+    return split_unit(column)[0]
 
 
 def _feature(column: str, features: Sequence[str]) -> str | None:
@@ -203,16 +206,23 @@ def _sidecar(path: Path) -> tuple[dict[str, str], str]:
         raise ResultsError(f'{path}: expected {{"extractor": {{"stage": "version"}}}} ({error!r}); fix or remove it') from error
 
 
-def feature_values(observations: DataFrame, features: Sequence[str], where: str = "the observations") -> np.ndarray:
+def feature_values(
+    observations: DataFrame,
+    features: Sequence[str],
+    where: str = "the observations",
+    units: Mapping[str, str] | None = None,
+) -> np.ndarray:
     """The features as numbers, by name.
 
     Parameters
     ----------
     observations : DataFrame, shape (observations, features)
-        Other columns may be there.
+        Other columns may be there. A column is the feature of its name, or one as :func:`read_observations` knows it.
     features : sequence of str
     where : str
         For the message.
+    units : mapping of str to str, optional
+        Of the features or of their outputs; a column with another unit in brackets is converted.
 
     Returns
     -------
@@ -223,6 +233,11 @@ def feature_values(observations: DataFrame, features: Sequence[str], where: str 
     ResultsError
         If a feature is missing, or a value is not finite: all such observations are named, with the feature.
     """
+    if any(name not in observations.columns for name in features):
+        import pandas
+
+        found = _by_feature(observations, features, units or {}, where)
+        observations = observations if not found else pandas.DataFrame(found)
     missing = [name for name in features if name not in observations.columns]
     if missing:
         raise ResultsError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpcsim.errors import HpcsimError, Problem, nearest
+from hpcsim.errors import HpcsimError, Problem, ResultsError, nearest
 
 if TYPE_CHECKING:
     from hpcsim.inference.inputs import Options
@@ -42,34 +42,28 @@ class Planned:
 
     def columns(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Names of the features that some outputs give; those that `problems_of` complains about give none."""
-        found: list[str] = []
-        for name in outputs:
-            if not self._why_not(name):
-                dims = self.layout[name].dims
-                found += [f"{name}.{label}" for label in self.layout.coordinate(name).values.tolist()] if dims else [name]
-        return tuple(found)
+        return tuple(dict.fromkeys(column for name in outputs for column in self._columns(name)))
 
-    def _why_not(self, name: str) -> str:
-        """Why an output gives no features, or an empty text."""
-        if name not in self.layout:
-            return f'there is no kept output "{name}"'
-        output = self.layout[name]
-        if output.ragged:
-            return f'the output "{name}" is ragged: it has no columns'
-        if len(output.dims) > 1:
-            return f'the output "{name}" has the dimensions {", ".join(output.dims)}: it has no columns'
-        return ""
+    def _columns(self, name: str) -> list[str]:
+        try:
+            return list(self.layout.columns(name).places)
+        except ResultsError:
+            return []
 
     def problems_of(self, outputs: Sequence[str], key: str = "of") -> Iterator[Problem]:
         """What is wrong with the outputs that a method takes its features from."""
-        usable = [name for name, output in self.layout.outputs.items() if not output.ragged and len(output.dims) < 2]
+        usable = self.layout.tabular
         if not outputs:
             yield Problem(key, "it is empty; name the outputs to infer from", f"allowed: {', '.join(usable) or 'none'}")
         for name in outputs:
-            if why := self._why_not(name):
-                hint = nearest(name, usable) if name not in self.layout else "make features of it with a stage"
-                yield Problem(key, why, hint)
-        for name in sorted({name for name in outputs if list(outputs).count(name) > 1}):
+            try:
+                self.layout.columns(name)
+            except ResultsError as error:
+                message, _, hint = str(error).replace("no output", "no kept output", 1).partition("; ")
+                yield Problem(key, message, hint)
+        columns = [column for name in dict.fromkeys(outputs) for column in self._columns(name)]
+        twice = {name for name in outputs if list(outputs).count(name) > 1} | {c for c in columns if columns.count(c) > 1}
+        for name in sorted(twice):
             yield Problem(key, f'"{name}" is there twice', "name it once")
 
     def problems_of_parameters(self, names: Sequence[str], key: str) -> Iterator[Problem]:

@@ -100,18 +100,13 @@ class Simulations:
         # checks all names, and gives the points that are ok in the order of their ids
         self._stream = results.torch([*self.parameters, *self.given], self.outputs)
         self.path: Path = results.path
-        self.features = tuple(name for output in self.outputs for name in self._columns(output)) + self.given
+        layout = results.table.layout
+        self._chosen = [layout.columns(name) for name in self.outputs]
+        self.features = tuple(name for chosen in self._chosen for name in chosen.places) + self.given
         self.theta_scales, self.x_scales = Scales(self.parameters), Scales(self.features)
         for name in (*self.parameters, *self.given):
             if results.table.dataset(name).ndim > 1:
                 raise ResultsError(f'{self.path}: the parameter "{name}" is a list; only single numbers can be inferred')
-
-    def _columns(self, output: str) -> list[str]:
-        layout = self.results.table.layout
-        dims = layout[output].dims
-        if len(dims) > 1:
-            raise ResultsError(f'the output "{output}" has the dimensions {", ".join(dims)}; make features of it with a stage')
-        return [f"{output}.{label}" for label in layout.coordinate(output).values.tolist()] if dims else [output]
 
     def __len__(self) -> int:
         return len(self.results)
@@ -135,8 +130,9 @@ class Simulations:
             part = slice(start, min(start + size, len(self)))
             n = part.stop - part.start
             theta = np.stack([table.array(name, part).astype(float) for name in self.parameters], axis=1)
-            names = (*self.outputs, *self.given)
-            x = np.concatenate([table.array(name, part).reshape(n, -1).astype(float) for name in names], axis=1)
+            columns = [table.array(c.output, part).reshape(n, -1)[:, list(c.places.values())] for c in self._chosen]
+            columns += [table.array(name, part).reshape(n, -1) for name in self.given]
+            x = np.concatenate([column.astype(float) for column in columns], axis=1)
             x[np.abs(x) > _LARGEST] = np.inf
             yield np.arange(part.start, part.stop), table.array("status", part) == OK, theta, x
 

@@ -80,7 +80,7 @@ def map(results: Results, x: str, y: str, color: str, facet: str = "", at: Mappi
 
 def _on_grid(results: Results, color: str, x: str, y: str, facet: str, at: Mapping[str, Any]) -> tuple[Any, Any]:
     """A feature on the grid of two or three parameters, and where it succeeded."""
-    name, _, column = color.partition(".")
+    name, places = _feature(results, color)
     dims = kept_output(results, name).dims
     grid = results.grid([name])
     axes = [str(dim) for dim in grid.dims if dim not in dims]
@@ -91,11 +91,8 @@ def _on_grid(results: Results, color: str, x: str, y: str, facet: str, at: Mappi
             raise ResultsError(f'{results.path}: "{slot}" is no dimension of the grid; {hint}')
     grid = grid.isel({slot: _nearest(results, slot, grid[slot].values, value) for slot, value in at.items()})
     values, good = grid[name], grid["status"] == "ok"
-    if column:
-        labels = values[dims[-1]].values.astype(str).tolist() if dims else []
-        if column not in labels:
-            raise ResultsError(f'{results.path}: "{name}" has no column "{column}"; {nearest(column, labels)}')
-        values = values.isel({dims[-1]: labels.index(column)})
+    if dims and len(places) == 1:
+        values = values.isel({dims[-1]: places[0]})
     slots = {x, y, facet}
     if "replicate" in values.dims and "replicate" not in slots:
         values, good = values.mean("replicate"), good.any("replicate")
@@ -268,10 +265,27 @@ def _columns(results: Results, names: Sequence[str] | None) -> DataFrame:
             raise ResultsError(f"{results.path}: no output that was kept is a feature that varies; kept were: {kept}")
         return table
     for name in names:
-        kept_output(results, name.partition(".")[0])
-    table = results.features(list(dict.fromkeys(name.partition(".")[0] for name in names)))
-    for name in names:
-        if "." in name and name not in table:
-            raise ResultsError(f'{results.path}: there is no column "{name}"; {nearest(name, table.columns)}')
-    # an output is all of its columns
-    return table[[column for name in names for column in table if name in (column, column.partition(".")[0])]]
+        _feature(results, name)
+    return results.features(names)
+
+
+def _feature(results: Results, name: str) -> tuple[str, list[int]]:
+    """The output that a name of features means, and its places; an output with more dimensions than one has none.
+
+    Raises
+    ------
+    ResultsError
+        If it was not kept, with what was.
+    """
+    layout = results.table.layout
+    if name in layout:
+        return name, list(layout.columns(name).places.values()) if name in layout.tabular else []
+    try:
+        found = layout.columns(name)
+    except ResultsError as error:
+        if not str(error).startswith("there is no output"):
+            raise ResultsError(f"{results.path}: {error}") from None
+        # says what was kept
+        kept_output(results, name)
+        raise
+    return found.output, list(found.places.values())

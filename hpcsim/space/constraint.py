@@ -58,6 +58,8 @@ class Constraint:
         Such as ``J_IE > J_EE and 2 * J_EE <= min(abs(J_EI), abs(J_II))``, in the parameters' own units;
         or a function from columns (a mapping of str to ndarray, shape (n,)) to booleans, shape (n,),
         whose answer for a row does not depend on the others.
+    dotted : bool
+        Whether names may have dots, as those of features do (``rate.E``).
 
     Raises
     ------
@@ -71,9 +73,13 @@ class Constraint:
     """
 
     condition: str | Predicate
+    dotted: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.condition, str):
+            dots = [node for node in ast.walk(self._tree) if isinstance(node, ast.Attribute)]
+            if dots and not self.dotted:
+                raise SpaceError(f'"{shown(self.condition)}": {_refused(dots[0])}')
             if _is_truth(self._tree, self.condition, 0):
                 return
             raise SpaceError(f'"{shown(self.condition)}" is a number, expected a comparison such as "a < b"')
@@ -85,8 +91,11 @@ class Constraint:
         """Parameters that the text reads, sorted; none for a function."""
         if not isinstance(self.condition, str):
             return ()
-        called = {node.func for node in ast.walk(self._tree) if isinstance(node, ast.Call)}
-        return tuple(sorted({n.id for n in ast.walk(self._tree) if isinstance(n, ast.Name) and n not in called}))
+        # the name of a function is none of them, nor is the part of a dotted name before its end
+        inner = {n.func for n in ast.walk(self._tree) if isinstance(n, ast.Call)}
+        inner |= {n.value for n in ast.walk(self._tree) if isinstance(n, ast.Attribute)}
+        found = (n for n in ast.walk(self._tree) if isinstance(n, ast.Name | ast.Attribute) and n not in inner)
+        return tuple(sorted({ast.unparse(n) for n in found}))
 
     def check(self, numbers: Iterable[str]) -> None:
         """Check that every name is a parameter that is a number.
@@ -172,9 +181,16 @@ def _parts(node: ast.expr, text: str) -> tuple[list[ast.expr], bool, bool]:
             return args, False, False
         case ast.Name():
             return [], False, False
+        case ast.Attribute(value=ast.Name() | ast.Attribute() as value):
+            # a name with dots, such as rate.E: nothing is looked up in anything
+            return _parts(value, text)
         case ast.Constant(value=value) if type(value) is float or (type(value) is int and abs(value) <= _HIGHEST):
             return [], False, False
-    raise SpaceError(f'"{shown(text)}": "{shown(ast.unparse(node))}" is not allowed; allowed: {_ALLOWED}')
+    raise SpaceError(f'"{shown(text)}": {_refused(node)}')
+
+
+def _refused(node: ast.expr) -> str:
+    return f'"{shown(ast.unparse(node))}" is not allowed; allowed: {_ALLOWED}'
 
 
 def _value(node: ast.expr, columns: Mapping[str, np.ndarray]) -> Any:
@@ -194,8 +210,8 @@ def _value(node: ast.expr, columns: Mapping[str, np.ndarray]) -> Any:
             return _ARITHMETIC[type(op)](_value(left, columns), _value(right, columns))
         case ast.Call(func=ast.Name(id=name), args=args):
             return _FUNCTIONS[name](*[_value(arg, columns) for arg in args])
-        case ast.Name(id=name):
-            return np.asarray(columns[name], np.float64)
+        case ast.Name() | ast.Attribute():
+            return np.asarray(columns[ast.unparse(node)], np.float64)
         case ast.Constant(value=value):
             # float64, so that 9**9**9 is infinity and not a number of millions of digits
             return np.float64(value)  # type: ignore[arg-type]

@@ -288,7 +288,7 @@ class Posterior:
         import torch
 
         check_extractor(observations, self.extractor)
-        values = self.x_scales.forward(feature_values(observations, self.features))
+        values = self.x_scales.forward(feature_values(observations, self.features, units=self.units))
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
     def save(self, directory: Path) -> Path:
