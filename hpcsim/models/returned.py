@@ -152,13 +152,21 @@ def _array(value: Any, output: Output, where: str) -> np.ndarray:
     """A value as an array of the declared type, if that is what it says."""
     dtype = np.dtype(output.dtype)
     # nearly every value, and every point has some
-    if isinstance(value, np.ndarray) and value.dtype == dtype:
+    if type(value) is np.ndarray and value.dtype == dtype:
         return value
     if type(value) is float and dtype.kind == "f":
         return np.array(value, dtype)
     expected = f"expected {_WORDS.get(dtype.kind, dtype.name)} ({dtype.name})"
     if _lazy(value):
         raise SimulationError(f"{where} is {found(value)}, {expected}")
+    # of a list the first item tells: all of them would take as long as a simulation
+    first = value[0] if isinstance(value, (list, tuple)) and value else value
+    if type(first) is not np.ndarray and (unit := _unit(first)):
+        # numpy would take the numbers in base units, whatever the output is declared in
+        wanted = f"plain numbers in {output.unit}" if output.unit else "plain numbers"
+        raise SimulationError(
+            f"{where} is a quantity with a unit ({unit}), expected {wanted}; divide it by the unit it is to be in"
+        )
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -179,6 +187,20 @@ def _array(value: Any, output: Output, where: str) -> np.ndarray:
         if wrong.size:
             raise SimulationError(f"{where} holds {wrong.flat[0]}, which does not fit; {expected}")
     return numbers
+
+
+def _unit(value: Any) -> str:
+    """The unit of a quantity of Brian2, Pint, Astropy or quantities; empty for everything else."""
+    dimension = getattr(value, "dim", None)
+    if dimension is not None and getattr(dimension, "is_dimensionless", False):
+        # what Brian2 recorded without a unit calls it rad
+        return ""
+    if hasattr(value, "get_best_unit"):
+        return str(value.get_best_unit())
+    # a group of Brian2 and Astropy have the first, Pint and quantities the second
+    unit = getattr(value, "unit", None) or getattr(value, "units", None)
+    text = "" if unit is None else str(unit).removeprefix("1.0 ")
+    return "" if text == "dimensionless" else text
 
 
 def _numbers(array: np.ndarray, where: str, expected: str) -> np.ndarray:

@@ -91,8 +91,49 @@ def test_what_is_not_as_declared(name, value, message):
 
 
 @pytest.mark.parametrize(
+    ("library", "make", "unit"),
+    [
+        ("brian2", lambda brian2: brian2.mV, "mV"),
+        ("pint", lambda pint: pint.UnitRegistry().mV, "millivolt"),
+        ("quantities", lambda quantities: quantities.mV, "mV"),
+        ("astropy.units", lambda units: units.mV, "mV"),
+    ],
+)
+def test_quantities_with_units_are_no_numbers(library, make, unit):
+    """Those of Brian2 were taken in volts where the output is in mV."""
+    unit_of = make(pytest.importorskip(library))
+    quantity = np.array([1.0, 2.0, 3.0]) * unit_of
+    expected = rf"a quantity with a unit \({unit}\), expected plain numbers in m[sV]; divide it"
+    for name, value in {"y": quantity[0], "v": quantity, "spikes": quantity}.items():
+        with pytest.raises(SimulationError, match=f'own.given: output "{name}" is {expected}'):
+            given({**GOOD, name: value})
+    with pytest.raises(SimulationError, match=f'output "v" is {expected}'):
+        given({**GOOD, "v": list(quantity)})
+    with pytest.raises(SimulationError, match=f'output "y" is {expected}'):
+        given({**{key: [item] * 3 for key, item in GOOD.items()}, "y": quantity}, batch=8, n=3)
+    assert given({**GOOD, "v": quantity / unit_of})["v"].tolist() == [[1.0, 2.0, 3.0]]
+
+
+def test_what_brian2_recorded(monkeypatch):
+    brian2 = pytest.importorskip("brian2")
+    monkeypatch.setitem(brian2.prefs, "codegen.target", "numpy")
+    group = brian2.NeuronGroup(3, "x : volt\nn : 1", threshold="n > 0", reset="n = 0", method="euler")
+    group.n = 1
+    spikes = brian2.SpikeMonitor(group)
+    brian2.Network(group, spikes).run(0.1 * brian2.ms)
+    with pytest.raises(SimulationError, match=r'output "spikes" is a quantity with a unit \(s\), expected plain numbers in ms'):
+        given({**GOOD, "spikes": spikes.t})
+    with pytest.raises(SimulationError, match=r'output "v" is a quantity with a unit \(V\), expected plain numbers in mV'):
+        given({**GOOD, "v": group.x})
+    # numbers without a unit are fine
+    found = given({**GOOD, "spikes": spikes.t / brian2.ms, "who": spikes.i, "v": group.n})
+    assert [part.tolist() for part in (found["spikes"][0], found["who"][0], found["v"][0])] == [[0.0] * 3, [0, 1, 2], [0.0] * 3]
+
+
+@pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        ("v", [[1, 2, 3]] * 2, r'output "v" has shape \(2, 3\), expected 3 points along the first axis, then \(time 3\)'),
         ("y", [1.0, 2.0], r'output "y" has shape \(2,\), expected 3 points along the first axis, then \(one number\)'),
         ("spikes", [[1.0], [2.0]], 'output "spikes" has 2 entries for 3 points'),
         ("spikes", None, 'output "spikes" is None, expected a list with one array for each of 3 points'),
