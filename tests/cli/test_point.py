@@ -110,6 +110,16 @@ def test_a_point_that_the_design_no_longer_has(toy):
     assert (point.index, point.values["x"], point.values["how"], point.status) == (None, 5.0, "raise", "ok")
 
 
+def test_the_number_of_a_point_is_answered_with_its_id(toy):
+    # a number that no id begins with
+    number = next(i for i in range(len(toy.design)) if not any(_id(toy, k).startswith(str(i)) for k in range(len(toy.design))))
+    with pytest.raises(ResultsError, match=rf'begins with "{number}".*; point {number} of the study is {_id(toy, number)[:12]}$'):
+        find_point(toy, toy.directory(), str(number))
+    with pytest.raises(ResultsError, match=r'begins with "9999"') as caught:
+        find_point(toy, toy.directory(), "9999")
+    assert "of the study is" not in str(caught.value)
+
+
 def test_the_beginning_of_an_id_that_fits_none_or_several(toy, monkeypatch):
     place, id = toy.directory(), _id(toy, 3)
     wrong = id[:3] + ("0" if id[3] != "0" else "1") + id[4:8]

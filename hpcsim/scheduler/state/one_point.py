@@ -91,7 +91,8 @@ def find_point(study: Study, directory: StudyDirectory, prefix: str) -> FoundPoi
         planned = {**_search_design(study, prefix), **planned}
     ids = list(dict.fromkeys([*held, *planned]))
     if len(ids) != 1:
-        raise ResultsError(f"{directory.path}: {not_one(prefix, ids, '' if ids else _nearest(study, directory, prefix))}")
+        words = not_one(prefix, ids, "" if ids else _nearest(study, directory, prefix))
+        raise ResultsError(f"{directory.path}: {words}{_numbered(study, prefix)}")
     [id] = ids
     index = planned.get(id)
     if id in held:
@@ -151,6 +152,14 @@ def _search_design(study: Study, prefix: str) -> dict[str, int]:
 def _planned(study: Study) -> Iterator[tuple[int, np.ndarray]]:
     for start in range(0, len(study.design), SCAN_ROWS):
         yield start, study.design.ids(start, min(len(study.design), start + SCAN_ROWS))
+
+
+def _numbered(study: Study, prefix: str) -> str:
+    """Where the beginning of an id may be meant as the number of a point, its id."""
+    if len(prefix) >= _SURE or not (prefix.isascii() and prefix.isdecimal()) or int(prefix) >= len(study.design):
+        return ""
+    [id] = study.design.ids(int(prefix), int(prefix) + 1)
+    return f"; point {int(prefix)} of the study is {id.decode()[:12]}"
 
 
 def _nearest(study: Study, directory: StudyDirectory, prefix: str) -> str:
