@@ -39,8 +39,7 @@ def build_published(folder: str) -> None:
     b.set_device("cpp_standalone", build_on_run=False)
     b.defaultclock.dt = 0.04 * b.ms
     noise = b.TimedArray(np.random.default_rng(1).normal(0, 10, 20_000) * b.pA, dt=0.04 * b.ms)
-    text = equations.EQUATIONS.replace("noise_at(t_in_timesteps)*amp", "noise(t)")
-    text += "".join(equations.GATE.format(x=x, factor=factor) for x, factor in equations.GATES.items())
+    text = equations.all_equations().replace("noise_at(t_in_timesteps)*amp", "noise(t)")
     namespace = {**equations._functions(b), "noise": noise}
     cell = b.NeuronGroup(1, text, method="exponential_euler", namespace=namespace, name="cells")
     b.device.apply_run_args()

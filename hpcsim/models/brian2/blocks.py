@@ -51,17 +51,18 @@ def voltage_blocks(
         If the program fails. Close the iterator (``contextlib.closing``) where it may be left early: that ends the program.
     """
     n, memory = len(next(iter(cells.values()))), bytearray(8 * CELLS * ROWS)
-    for first in range(0, n, CELLS):
-        rows = slice(first, min(first + CELLS, n))
-        arguments = {f"cells.{name}": filled(column[rows]) for name, column in cells.items()}
-        with standalone.running(program, {**arguments, **{f"cells.{name}": value for name, value in shared.items()}}) as talk:
+    with standalone.running(program, {f"cells.{name}": value for name, value in shared.items()}) as talk:
+        talk.send(f"{' '.join(cells)}\n".encode())
+        for first in range(0, n, CELLS):
+            rows = slice(first, min(first + CELLS, n))
+            talk.send(b"".join(filled(column[rows]).tobytes() for column in cells.values()))
             for start in range(0, steps, ROWS):
                 stop = min(start + ROWS, steps)
                 if currents is not None:
                     talk.send(filled(currents(rows, start, stop)).tobytes("F"))
                 block = memoryview(memory)[: 8 * CELLS * (stop - start)]
                 if not talk.receive(block):
-                    break
+                    return
                 yield rows, start, np.frombuffer(block).reshape(CELLS, -1)[: rows.stop - first]
 
 

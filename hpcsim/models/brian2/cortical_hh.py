@@ -79,7 +79,7 @@ V1: dict[str, Value] = {
 PRESETS: dict[str, dict[str, Value]] = {"m1": M1, "m1_no_rss": {**M1, "r_SS": 1.0}, "v1": V1}
 
 #: Points of one call: their voltages take 164 MB (M1) or 246 MB (V1).
-BATCH = 2 * CELLS
+BATCH = 16 * CELLS
 
 
 def _steps(p: Mapping[str, Any]) -> int:

@@ -16,57 +16,110 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-#: Cells of one run of the program. More would not stay in a core's second-level cache.
-CELLS = 512
+#: Cells that the program works on at a time. More would not stay in a core's first-level cache.
+CELLS = 64
 #: Steps after which voltages are handed over; even, as noise comes in pairs.
 ROWS = 100
 
 #: Rates are evaluated once a step from the old state, in a loop of their own that a compiler can vectorise; the
-#: integrator's loop then sees linear equations. Exponentials that differ by a factor are taken once, and conductances
-#: k are divided by the membrane's capacitance beforehand, so that fewer divisions are left.
+#: integrator's loop then sees linear equations. Conductances k are divided by the membrane's capacitance beforehand.
+#: Exponentials and divisions are most of the cost. Most exponentials are powers of few: v_k = exp(-V/(k mV)) and
+#: u_k = exp(-u/(k mV)), as 1/18 = 1/20 + 1/180. Steady state and rate of a gate, alpha/(alpha + beta) and alpha + beta,
+#: are fractions; denominators are multiplied, for one division w in the place of up to six.
 EQUATIONS = """
 dV/dt = k_sodium*(E_Na - V) + k_potassium*(E_K - V) + k_calcium*(E_Ca - V) + k_leak*(E_leak - V)
         + elastance*(I_injected + I_noise) : volt
 k_sodium = k_Nat*m_t**3*h_t + k_Na*m**3*h : Hz (constant over dt)
 k_potassium = k_Kd*n**4 + k_M*p + k_Kv31*v31 : Hz (constant over dt)
 k_calcium = k_L*q**2*r : Hz (constant over dt)
-I_injected = I*int(t_in_timesteps >= step_on)*int(t_in_timesteps < step_off) : amp (constant over dt)
+I_injected = I*within(t_in_timesteps, step_on, step_off) : amp (constant over dt)
 
 u = V - V_T : volt
+u_360 = exp(-u/(360*mV)) : 1
+u_180 = u_360**2 : 1
+u_90 = u_180**2 : 1
+u_45 = u_90**2 : 1
+u_40 = u_45*u_360 : 1
+u_20 = u_40**2 : 1
+u_18 = u_20*u_180 : 1
+u_10 = u_20**2 : 1
+u_5 = u_10**2 : 1
+u_4 = u_5*u_20 : 1
+
+v_2100 = exp(-V/(2100*mV)) : 1
+v_1050 = v_2100**2 : 1
+v_525 = v_1050**2 : 1
+v_420 = v_525*v_2100 : 1
+v_300 = v_420*v_1050 : 1
+v_150 = v_300**2 : 1
+v_75 = v_150**2 : 1
+v_60 = v_75*v_300 : 1
+v_50 = v_60*v_300 : 1
+v_30 = v_60**2 : 1
+v_28 = v_30*v_420 : 1
+v_20 = v_30*v_60 : 1
+v_12 = v_20*v_30 : 1
+v_6 = v_12**2 : 1
+
+v_323 = exp(-V/(323*mV)) : 1
+v_19 = v_323**17 : 1
+v_17 = v_19*v_323**2 : 1
+v_3_8 = v_19**5 : 1
+
 x_38 = (V + 38*mV)/(6*mV) : 1
 x_66 = (V + 66*mV)/(6*mV) : 1
+x_27 = (V + 27*mV)/(3.8*mV) : 1
 x_13 = (u - 13*mV)/(4*mV) : 1
 x_15 = (u - 15*mV)/(5*mV) : 1
 x_40 = (u - 40*mV)/(5*mV) : 1
-x_27 = (V + 27*mV)/(3.8*mV) : 1
-e_38 = exp(-x_38) : 1
-e_15 = exp(-x_15) : 1
-e_35 = exp(-(V + 35*mV)/(20*mV)) : 1
-l_38 = linoid(x_38, e_38) : 1
-l_66 = linoid(x_66, exp(-28/6.0)*e_38) : 1
-l_40 = linoid(x_40, exp(5.0)*e_15) : 1
+e_38 = exp(-38/6.0)*v_6 : 1
+e_66 = exp(-66/6.0)*v_6 : 1
+e_27 = exp(-27/3.8)*v_3_8 : 1
+e_13 = exp(13/4.0)*u_4 : 1
+e_15 = exp(15/5.0)*u_5 : 1
+e_40 = exp(40/5.0)*u_5 : 1
+a_38 = size(x_38) : 1
+a_66 = size(x_66) : 1
+a_27 = size(x_27) : 1
+a_13 = size(x_13) : 1
+a_15 = size(x_15) : 1
+a_40 = size(x_40) : 1
+b_38 = size(1 - e_38) : 1
+b_66 = size(1 - e_66) : 1
+b_27 = size(1 - e_27) : 1
+b_13 = size(1 - e_13) : 1
+b_15 = size(1 - e_15) : 1
+b_40 = size(1 - e_40) : 1
 
-alpha_m_t = 0.182*6*l_38/ms : Hz
-beta_m_t = 0.124*6*(l_38 - x_38)/ms : Hz
-alpha_h_t = 0.015*6*(l_66 - x_66)/ms : Hz
-beta_h_t = 0.015*6*l_66/ms : Hz
-alpha_m = 0.32*4*linoid(x_13, exp(-x_13))/ms : Hz
-beta_m = 0.28*5*(l_40 - x_40)/ms : Hz
-alpha_h = 0.128*exp((17*mV - u)/(18*mV))/ms : Hz
-beta_h = 4/(1 + exp(5.0)*e_15)/ms : Hz
-alpha_n = 0.032*5*linoid(x_15, e_15)/ms : Hz
-beta_n = 0.5*exp((10*mV - u)/(40*mV))/ms : Hz
-alpha_q = 0.055*3.8*linoid(x_27, exp(-x_27))/ms : Hz
-beta_q = 0.94*exp((-75*mV - V)/(17*mV))/ms : Hz
-alpha_r = 0.000457*exp((-13*mV - V)/(50*mV))/ms : Hz
-beta_r = 0.0065/(1 + exp((-15*mV - V)/(28*mV)))/ms : Hz
-
-dp/dt = (p_inf - p)*rate_p : 1
-p_inf = 1/(1 + e_35**2) : 1 (constant over dt)
-rate_p = rate_M*(3.3/e_35 + e_35) : Hz (constant over dt)
-dv31/dt = (v31_inf - v31)*rate_v31 : 1
-v31_inf = 1/(1 + exp((18.7*mV - V)/(9.7*mV))) : 1 (constant over dt)
-rate_v31 = q10_H*(1 + exp((-56.56*mV - V)/(44.14*mV)))/(4*ms) : Hz (constant over dt)
+c_m_t = 0.182*6 + 0.124*6*e_38 : 1
+c_h_t = 1 + e_66 : 1
+w_Nat = 1/(c_m_t*b_38*c_h_t*b_66) : 1
+w_m_t = w_Nat*c_h_t*b_66 : 1
+w_h_t = w_Nat*c_m_t*b_38 : 1
+d_m = 0.32*4*a_13*b_40 : 1
+c_m = d_m + 0.28*5*a_40*e_40*b_13 : 1
+w_m = 1/(c_m*b_13*b_40) : 1
+f_h = 1 + e_40 : 1
+d_h = 0.128*exp(17/18.0)*u_18*f_h : 1
+c_h = d_h + 4 : 1
+d_n = 0.032*5*a_15 : 1
+c_n = d_n + 0.5*exp(10/40.0)*u_40*b_15 : 1
+w_hn = 1/(c_h*f_h*c_n*b_15) : 1
+w_h = w_hn*c_n*b_15 : 1
+w_n = w_hn*c_h*f_h : 1
+d_q = 0.055*3.8*a_27 : 1
+c_q = d_q + 0.94*exp(-75/17.0)*v_17*b_27 : 1
+w_q = 1/(c_q*b_27) : 1
+f_r = 1 + exp(-15/28.0)*v_28 : 1
+d_r = 0.000457*exp(-13/50.0)*v_50*f_r : 1
+c_r = d_r + 0.0065 : 1
+e_35 = exp(-35/20.0)*v_20 : 1
+c_p = 1 + e_35**2 : 1
+c_v31 = 1 + exp((18.7*mV - V)/(9.7*mV)) : 1
+w_rest = 1/(c_r*f_r*c_p*e_35*c_v31) : 1
+w_r = w_rest*c_p*e_35*c_v31 : 1
+w_p = w_rest*c_r*f_r*c_v31 : 1
+w_v31 = w_rest*c_r*f_r*c_p*e_35 : 1
 
 k_Nat : Hz (constant)
 k_Na : Hz (constant)
@@ -96,57 +149,56 @@ time_step : second (shared, constant)
 steps : integer (shared, constant)
 """
 
-#: Gates that follow ``dx/dt = factor*(alpha*(1 - x) - beta*x)``, with the factor.
+#: Steady state of every gate, and its rate in 1/ms.
 GATES = {
-    "m_t": "q10_H",
-    "h_t": "q10_H",
-    "m": "q10_P",
-    "h": "q10_P",
-    "n": "q10_P",
-    "q": "1",
-    "r": "1",
+    "m_t": ("0.182*6*b_38*w_m_t", "q10_H*a_38*c_m_t**2*w_m_t"),
+    "h_t": ("e_66*b_66*w_h_t", "q10_H*0.015*6*a_66*c_h_t**2*w_h_t"),
+    "m": ("d_m*b_13*b_40*w_m", "q10_P*c_m**2*w_m"),
+    "h": ("d_h*f_h*w_h", "q10_P*c_h**2*w_h"),
+    "n": ("d_n*b_15*w_n", "q10_P*c_n**2*w_n"),
+    "q": ("d_q*b_27*w_q", "c_q**2*w_q"),
+    "r": ("d_r*f_r*w_r", "c_r**2*w_r"),
+    "p": ("e_35*w_p", "rate_M*ms*(3.3 + e_35**2)*c_p*w_p"),
+    "v31": ("w_v31", "q10_H*(1 + exp((-56.56*mV - V)/(44.14*mV)))/4"),
 }
 GATE = """
 d{x}/dt = ({x}_inf - {x})*rate_{x} : 1
-{x}_inf = alpha_{x}/(alpha_{x} + beta_{x}) : 1 (constant over dt)
-rate_{x} = {factor}*(alpha_{x} + beta_{x}) : Hz (constant over dt)
+{x}_inf = {steady} : 1 (constant over dt)
+rate_{x} = {rate}/ms : Hz (constant over dt)
 """
 
 #: Steady state at the initial voltage.
-INITIAL = {
-    "V": "E_leak",
-    **{x: f"alpha_{x}/(alpha_{x} + beta_{x})" for x in GATES},
-    "p": "1/(1 + e_35**2)",
-    "v31": "1/(1 + exp((18.7*mV - V)/(9.7*mV)))",
-}
+INITIAL = {"V": "E_leak", **{x: steady for x, (steady, _) in GATES.items()}}
 
-#: exp without a call, so that a loop keeps its registers: a power of two, which is added to the exponent, and the Taylor
-#: series of the rest to r**11, abs(r) <= ln(2)/2, with a relative error below 1e-14. A minimax polynomial is shorter but errs
-#: near 0, and slow gates add that up over thousands of steps. Arguments beyond the range of a double are cut.
+#: exp without a call, so that a loop keeps its registers: a power of two, which is added to the exponent, and a polynomial of the
+#: rest, abs(f) <= 1/2, with a relative error of 3e-16. Value and slope at 0 are exact and the others minimax: slow gates add up
+#: what errs near 0 over thousands of steps. Arguments beyond the range of a double are cut. To a double that large, k is
+#: added as an integer in its last bits.
 EXPONENTIAL = """
 static inline double inlined_exp(double x)
 {
     x = x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x;
     const double y = x * 1.4426950408889634;
     const double k = rint(y);
-    const double r = (y - k) * 0.6931471805599453;
-    double sum = 1.0 / 39916800;
-    sum = sum * r + 1.0 / 3628800;
-    sum = sum * r + 1.0 / 362880;
-    sum = sum * r + 1.0 / 40320;
-    sum = sum * r + 1.0 / 5040;
-    sum = sum * r + 1.0 / 720;
-    sum = sum * r + 1.0 / 120;
-    sum = sum * r + 1.0 / 24;
-    sum = sum * r + 1.0 / 6;
-    sum = sum * r + 0.5;
-    sum = sum * r + 1.0;
-    sum = sum * r + 1.0;
-    int64_t bits;
-    __builtin_memcpy(&bits, &sum, sizeof bits);
-    bits += (int64_t)(int)k << 52;
-    __builtin_memcpy(&sum, &bits, sizeof sum);
-    return sum;
+    const double f = y - k;
+    const double shifted = k + 6755399441055744.0;
+    double power = 7.03429685228686413e-9;
+    power = power * f + 1.02067732775125723e-7;
+    power = power * f + 1.32156703125861909e-6;
+    power = power * f + 1.52526687656038522e-5;
+    power = power * f + 1.54035299800818265e-4;
+    power = power * f + 1.33335582064873086e-3;
+    power = power * f + 9.61812910796775697e-3;
+    power = power * f + 5.55041086646380488e-2;
+    power = power * f + 0.240226506959092662;
+    power = power * f + 0.693147180559945309;
+    power = power * f + 1.0;
+    uint64_t bits, exponent;
+    __builtin_memcpy(&bits, &power, sizeof bits);
+    __builtin_memcpy(&exponent, &shifted, sizeof exponent);
+    bits += exponent << 52;
+    __builtin_memcpy(&power, &bits, sizeof power);
+    return power;
 }
 """
 
@@ -158,13 +210,33 @@ static inline double linoid(double x, double exp_minus_x)
 }
 """
 
+#: The same as a fraction of two sizes, each at least 1e-7: without a condition, for which both ways would be computed.
+SIZE = """
+static inline double size(double x)
+{
+    const double y = fabs(x);
+    return y > 1e-7 ? y : 1e-7;
+}
+"""
+
+#: 1 from one step on up to another, which is not in it; as floats, since 32-bit integers would double the cells of a vector.
+WITHIN = """
+static inline double within(int64_t step, double first, double stop)
+{
+    return step >= first && step < stop ? 1.0 : 0.0;
+}
+"""
+
 #: Philox2x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405): the lower half of a seed is the key, the upper half and
 #: the number of a pair of steps are the counter. Box and Muller's transform makes two normal numbers of the two words, at
 #: most 6.8 in size. The sine is a shifted cosine, as gcc makes one call of sin and cos that it cannot vectorise.
 NOISE = """
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <iostream>
+#include <sstream>
 
 inline double *noise_block()
 {
@@ -208,38 +280,79 @@ static inline double noise_at(int64_t step, int cell)
 }
 """
 
-#: The main loop: for so many steps the noise currents in A, drawn or read from the standard input step by step; then the
-#: steps; then their voltages in mV, cell by cell, to the standard output. No file is written.
-MAIN = """
+#: The program works on some cells after the other. From the standard input come the names of variables, in one line, and for
+#: every group of cells the values of these; then currents in A as they are needed, unless noise is drawn.
+READ = """
 {
-    static double block[CELLS * ROWS];
-    $dt[0] = $time_step[0];
-    for (int first = 0; first < $steps[0]; first += ROWS)
+    struct { const char *name; void *values; size_t size; } every[] = {$variables}, *given[sizeof(every) / sizeof(*every)];
+    int n_given = 0;
+    std::string line, name;
+    std::getline(std::cin, line);
+    for (std::istringstream names(line); names >> name;)
     {
-        const int rows = $steps[0] - first < ROWS ? $steps[0] - first : ROWS;
-        const size_t size = rows * CELLS;
-        if (!$injected[0])
-            generate_noise(first, rows, $seed_low, $seed_high, $sd_noise);
-        else if (fread(noise_block(), sizeof(double), size, stdin) != size)
+        size_t k = 0;
+        while (k < sizeof(every) / sizeof(*every) && name != every[k].name)
+            k++;
+        if (k == sizeof(every) / sizeof(*every))
+        {
+            std::cerr << "the cells have no variable " << name << std::endl;
             return 1;
-        network.t = first * $dt[0];
-        network.run(rows * $dt[0], NULL, 10.0);
-        for (int row = 0; row < rows; row++)
-            for (int cell = 0; cell < CELLS; cell++)
-                block[cell * rows + row] = 1e3 * $voltages(row, cell);
-        if (fwrite(block, sizeof(double), size, stdout) != size || fflush(stdout))
-            return 1;
-        $voltages.resize(0, CELLS);
-        $times.clear();
+        }
+        given[n_given++] = &every[k];
     }
-    return 0;
+    $dt[0] = $time_step[0];
+    for (;;)
+    {
+        for (int k = 0; k < n_given; k++)
+            if (!std::cin.read((char *)given[k]->values, CELLS * given[k]->size))
+                return k > 0 || std::cin.gcount() > 0;
+$zero
+"""
+
+#: Then, step by step: what the equations need, the steps, and their voltages in mV, cell by cell, to the standard output.
+#: Brian2's functions for a step are called here, since its network measures the time at every step. No file is written.
+MAIN = """
+        for (int first = 0; first < $steps[0]; first += ROWS)
+        {
+            static double voltages[ROWS * CELLS], block[CELLS * ROWS];
+            const int rows = $steps[0] - first < ROWS ? $steps[0] - first : ROWS;
+            const size_t size = rows * CELLS;
+            if (!$injected[0])
+                generate_noise(first, rows, $seed_low, $seed_high, $sd_noise);
+            else if (!std::cin.read((char *)noise_block(), size * sizeof(double)))
+                return 1;
+            for (int row = 0; row < rows; row++)
+            {
+                $timestep[0] = first + row;
+                $t[0] = (first + row) * $dt[0];
+                for (int cell = 0; cell < CELLS; cell++)
+                    voltages[row * CELLS + cell] = 1e3 * $voltage[cell];
+                $update
+            }
+            for (int cell = 0; cell < CELLS; cell++)
+                for (int row = 0; row < rows; row++)
+                    block[cell * rows + row] = voltages[row * CELLS + cell];
+            if (fwrite(block, sizeof(double), size, stdout) != size || fflush(stdout))
+                return 1;
+        }
+    }
 }
 """
 
 
+#: How Brian2's loops over cells begin. That their arrays do not overlap is said to the compiler; to find out costs as much as a
+#: step of 64 cells, at every step.
+_LOOP = "for(int _idx=0;"
+
+
 def source() -> str:
     """All text that decides about the values, for a hash."""
-    return "\n".join(str(part) for part in (EQUATIONS, GATE, GATES, INITIAL, EXPONENTIAL, LINOID, header(), NOISE_AT, MAIN))
+    return "\n".join(str(part) for part in (EQUATIONS, GATE, GATES, INITIAL, *program_text()))
+
+
+def program_text() -> tuple[str, ...]:
+    """What all programs have in common."""
+    return (EXPONENTIAL, LINOID, SIZE, WITHIN, header(), NOISE_AT, READ, MAIN)
 
 
 def build(folder: Path, flags: Sequence[str]) -> None:
@@ -252,8 +365,12 @@ def build(folder: Path, flags: Sequence[str]) -> None:
     flags : sequence of str
         Of the compiler.
     """
-    gates = "".join(GATE.format(x=x, factor=factor) for x, factor in GATES.items())
-    build_program(folder, flags, EQUATIONS + gates, INITIAL, "V")
+    build_program(folder, flags, all_equations(), INITIAL, "V")
+
+
+def all_equations() -> str:
+    """Those of the gates too."""
+    return EQUATIONS + "".join(GATE.format(x=x, steady=steady, rate=rate) for x, (steady, rate) in GATES.items())
 
 
 def build_program(folder: Path, flags: Sequence[str], text: str, initial: Mapping[str, str], voltage: str) -> None:
@@ -277,16 +394,17 @@ def build_program(folder: Path, flags: Sequence[str], text: str, initial: Mappin
     b.prefs.codegen.cpp.extra_compile_args_gcc = list(flags)
     b.set_device("cpp_standalone", build_on_run=False)
     cells = b.NeuronGroup(CELLS, text, method="exponential_euler", namespace=_functions(b), name="cells")
-    # what is given on the command line must be known before the steady state is computed from it
     b.device.apply_run_args()
+    b.device.insert_code("main", _fill(READ, b, cells, voltage))
     for name, expression in initial.items():
         setattr(cells, name, expression)
-    # recorded before the update: the first voltage is the initial one
-    trace = b.StateMonitor(cells, voltage, record=True, when="start", name="trace")
-    network = b.Network(cells, trace, name="network")
-    # makes the network known to the program, whose main loop then runs it piece by piece
+    network = b.Network(cells, name="network")
+    # makes the functions of a step
     network.run(0 * b.second)
-    b.device.insert_code("main", _main(b, cells, trace, voltage))
+    for code in b.device.code_objects.values():
+        code.code.cpp_file = code.code.cpp_file.replace(_LOOP, f"#pragma GCC ivdep\n{_LOOP}")
+    steps = "".join(f"_run_{code.name}(); " for part in network.sorted_objects for code in part._code_objects)
+    b.device.insert_code("main", _fill(MAIN, b, cells, voltage, update=steps))
     b.device.build(directory=str(folder), run=False, clean=False)
 
 
@@ -308,17 +426,28 @@ def _functions(b: Any) -> dict[str, Any]:
         return function
 
     DEFAULT_FUNCTIONS["exp"].implementations.add_implementation(CPPCodeGenerator, EXPONENTIAL, name="inlined_exp")
-    return {"linoid": declare(LINOID, ["float"] * 2), "noise_at": declare(NOISE_AT, ["integer"], of_cell=True)}
+    return {
+        "linoid": declare(LINOID, ["float"] * 2),
+        "size": declare(SIZE, ["float"]),
+        "within": declare(WITHIN, ["integer", "float", "float"]),
+        "noise_at": declare(NOISE_AT, ["integer"], of_cell=True),
+    }
 
 
-def _main(b: Any, cells: Any, trace: Any, voltage: str) -> str:
-    """The main loop with the names that Brian2 gave to its arrays."""
-    names = ("time_step", "steps", "injected", "seed_low", "seed_high", "sd_noise")
-    arrays = {name: b.device.get_array_name(cells.variables[name]) for name in names}
-    arrays["dt"] = b.device.get_array_name(b.defaultclock.variables["dt"])
-    for name, variable in (("voltages", voltage), ("times", "t")):
-        arrays[name] = b.device.get_array_name(trace.variables[variable], access_data=False)
-    return Template(MAIN).substitute(arrays)
+def _fill(code: str, b: Any, cells: Any, voltage: str, **more: str) -> str:
+    """Code of the main loop with the names that Brian2 gave to its arrays."""
+
+    def array(variable: str) -> str:
+        return str(b.device.get_array_name(cells.variables[variable]))
+
+    equations = cells.equations
+    own = sorted(name for name in equations.parameter_names if "shared" not in equations[name].flags)
+    variables = ", ".join(f'{{"{name}", {array(name)}, sizeof({array(name)}[0])}}' for name in own)
+    zero = "\n".join(f"        std::fill_n({array(name)}, CELLS, 0.0);" for name in sorted(equations.diff_eq_names))
+    shared = ("time_step", "steps", "injected", "seed_low", "seed_high", "sd_noise")
+    arrays = {name: array(name) for name in shared} | {"voltage": array(voltage)}
+    clock = {name: b.device.get_array_name(b.defaultclock.variables[name]) for name in ("dt", "t", "timestep")}
+    return Template(code).substitute(arrays, **clock, variables=variables, zero=zero, **more)
 
 
 if __name__ == "__main__":

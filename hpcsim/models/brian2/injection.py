@@ -17,7 +17,7 @@ from hpcsim.outputs import Coordinate, Output
 from hpcsim.space.parameter import Parameter
 
 #: Points of one call: a run of the program always takes the time of so many.
-BATCH = CELLS
+BATCH = 8 * CELLS
 #: Steps of intrinsic noise that are drawn at a time: whole blocks.
 _DRAWN = 40 * ROWS
 

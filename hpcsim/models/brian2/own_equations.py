@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hpcsim.models.brian2 import standalone
-from hpcsim.models.brian2.equations import EXPONENTIAL, LINOID, MAIN, NOISE_AT, build_program, header
+from hpcsim.models.brian2.equations import build_program, program_text
 
 #: What the program adds to the equations of a cell.
 INJECTED = """
@@ -48,7 +48,7 @@ class CellEquations:
     @property
     def source(self) -> str:
         """All text that decides about the values; its first line is this object."""
-        return "\n".join([json.dumps(asdict(self)), INJECTED, EXPONENTIAL, LINOID, header(), NOISE_AT, MAIN])
+        return "\n".join([json.dumps(asdict(self)), INJECTED, *program_text()])
 
     def program(self, cache: Path) -> Path:
         """Folder of the compiled program, made unless it is there.

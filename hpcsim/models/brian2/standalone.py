@@ -27,8 +27,13 @@ from hpcsim.models.plain_path import plain_folder
 
 _WHO = "Brian2's models"
 #: Finite arithmetic without errno lets gcc call glibc's vectorised functions; more alias checks than usual let it
-#: vectorise loops over many arrays. An executable may be linked with any of these; a library for Python may not.
-FAST = ("-w", "-std=c++11", "-O3", "-ffast-math", "-march=native", "--param=vect-max-version-for-alias-checks=2000")
+#: vectorise loops over many arrays. Instructions that do not wait for each other are put side by side, which gcc leaves to
+#: the processor otherwise: a step of a cell is longer than a processor looks ahead. An executable may be linked with any of
+#: these; a library for Python may not.
+FAST = (
+    *("-w", "-std=c++11", "-O3", "-ffast-math", "-march=native"),
+    *("-fschedule-insns", "-fsched-pressure", "--param=vect-max-version-for-alias-checks=2000"),
+)
 #: What a program is made of, beside its C++ project.
 SOURCE = "source.txt"
 #: For other compilers.
@@ -186,7 +191,10 @@ def running(folder: Path, arguments: Mapping[str, np.ndarray | float]) -> Iterat
             command, cwd=folder, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
         ) as process:
             try:
-                yield Talk(cast(FileIO, process.stdin), cast(FileIO, process.stdout))
+                into = cast(FileIO, process.stdin)
+                yield Talk(into, cast(FileIO, process.stdout))
+                # it works until nothing more comes
+                into.close()
             except BaseException:
                 process.kill()
                 raise

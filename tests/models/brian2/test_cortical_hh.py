@@ -9,7 +9,8 @@ import oracle
 import pytest
 
 from hpcsim.errors import Interrupted, SimulationError
-from hpcsim.models.brian2.cortical_hh import PARAMETERS, Workspace, check, coordinates, cortical_hh, simulate_traces
+from hpcsim.models.brian2.blocks import voltage_blocks
+from hpcsim.models.brian2.cortical_hh import PARAMETERS, Workspace, check, coordinates, cortical_hh, program, simulate_traces
 from hpcsim.models.brian2.equations import CELLS
 from hpcsim.models.model import Context
 from hpcsim.paths import cache_directory
@@ -178,6 +179,12 @@ def test_bad_input(values, noise, words):
 def test_values_that_make_no_sense_together(values, words):
     assert words in check({**cortical_hh.defaults(), **values})
     assert check(cortical_hh.defaults()) == ""
+
+
+def test_variables_that_the_cells_do_not_have_are_told():
+    blocks = voltage_blocks(program(cache_directory()), {"k_leak": np.ones(1), "g_leak": np.ones(1)}, {"steps": 10}, 10)
+    with pytest.raises(SimulationError, match="the cells have no variable g_leak"):
+        list(blocks)
 
 
 def test_a_request_to_stop_is_heard():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpcsim.errors import PluginError, SimulationError, UnitError
+from hpcsim.models.brian2.equations import CELLS
 from hpcsim.models.brian2.own_cells import injected_cell
 from hpcsim.models.brian2.own_equations import CellEquations
 from hpcsim.models.brian2.protocol import waveforms
@@ -19,7 +20,8 @@ from hpcsim.space.units import base_units
 
 PASSIVE = CellEquations(
     """
-    dv/dt = (E - v)/tau + I_injected/C : volt
+    dv/dt = (E + w*mV - v)/tau + I_injected/C : volt
+    dw/dt = (1 - w)/tau : 1
     E : volt (constant)
     tau : second (constant)
     C : farad (constant)
@@ -38,14 +40,15 @@ def run(space, fixed):
 
 
 def test_it_is_exponential_euler_of_the_users_equations():
-    """In a membrane that charges to more than the level, every crossing is called a spike."""
-    points, found = run({"C": {"values": [50, 100, 200]}}, {**SHORT, "tau": 10.0, "amplitude": 300.0})
+    """In a membrane that charges to more than the level, every crossing is called a spike; `w` begins at 0 in all cells."""
+    capacitances = np.linspace(50, 200, CELLS + 3).tolist()
+    points, found = run({"C": {"values": capacitances}}, {**SHORT, "tau": 10.0, "amplitude": 300.0})
     waves = waveforms(points[0].values)
     current = waves.current(points.columns, 0, len(waves.base))
     capacitance = points.columns["C"][:, np.newaxis]
-    v = np.full((3, len(waves.base)), -70.0)
+    v = np.full((CELLS + 3, len(waves.base)), -70.0)
     for step in range(len(waves.base) - 1):
-        target = -70 + 10 * current[:, [step]] / capacitance
+        target = -69 - np.exp(-0.05 * step / 10) + 10 * current[:, [step]] / capacitance
         v[:, [step + 1]] = target + (v[:, [step]] - target) * np.exp(-0.05 / 10)
     np.testing.assert_allclose(found["v"], v, rtol=0, atol=1e-9)
     crossed = [(np.diff((row >= -20).astype(int)) == 1).sum() for row in v]
