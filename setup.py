@@ -15,6 +15,6 @@ setup(
         "hpcsim.jobs": ["*.j2", "sites/*.toml"],
         "hpcsim.params": ["*.toml"],
         "hpcsim.mod": ["*.mod"],
-        "hpcsim.models.nest": ["*.nestml"],
+        "hpcsim.models.nest": ["*.nestml", "*.cpp"],
     },
 )

@@ -14,6 +14,7 @@ MODELS: Registry[Model] = Registry(
         "brian2.cortical_hh": "hpcsim.models.brian2.cortical_hh:cortical_hh",
         "brian2.current_injection": "hpcsim.models.brian2.current_injection:current_injection",
         "nest.hagen_lif": "hpcsim.models.nest.hagen_lif:hagen_lif",
+        "nest.hagen_lif_fast": "hpcsim.models.nest.hagen_lif_fast:hagen_lif_fast",
         "neuron.ball_and_sticks_network": "hpcsim.models.neuron.hagen.ball_and_sticks_network:ball_and_sticks_network",
         "neuron.hybrid": "hpcsim.models.neuron.hagen.hybrid:hybrid",
         "neuron.l5pc": "hpcsim.models.neuron.l5pc.model:l5pc",

@@ -173,21 +173,40 @@ def build(nest: Any, p: Mapping[str, Any]) -> Network:
     """Create neurons, drive, recorders and synapses in an empty kernel."""
     neurons, recorders = {}, {}
     for population in POPULATIONS:
-        size = max(1, round(p[f"N_{population}"] * p["scale"]))
-        names = ("C_m", "tau_m", "E_L", "V_reset", "V_th", "t_ref", "tau_syn_ex", "tau_syn_in")
-        neurons[population] = nest.Create(
-            "iaf_psc_exp", size, {**{name: p[f"{name}_{population}"] for name in names}, "V_m": p["V_init"]}
-        )
-        recorders[population] = nest.Create("spike_recorder")
-        nest.Connect(neurons[population], recorders[population])
+        neurons[population] = nest.Create("iaf_psc_exp", size(p, population), membrane(p, population))
+        recorders[population] = recorder(nest, neurons[population])
         # one generator sends an independent train to each of its targets
         drive = nest.Create("poisson_generator", params={"rate": p["nu_ext"] * p[f"n_ext_{population}"]})
         nest.Connect(drive, neurons[population], syn_spec={"weight": p["J_ext"], "delay": p["delay_ext"]})
+    connect(nest, neurons, p)
+    return Network(neurons, recorders)
+
+
+def size(p: Mapping[str, Any], population: str) -> int:
+    """Neurons of a population."""
+    number: float = p[f"N_{population}"] * p["scale"]
+    return max(1, round(number))
+
+
+def membrane(p: Mapping[str, Any], population: str) -> dict[str, float]:
+    """Parameters of a population's neurons, by NEST's names."""
+    names = ("C_m", "tau_m", "E_L", "V_reset", "V_th", "t_ref", "tau_syn_ex", "tau_syn_in")
+    return {**{name: p[f"{name}_{population}"] for name in names}, "V_m": p["V_init"]}
+
+
+def recorder(nest: Any, neurons: Any) -> Any:
+    """What records the spikes of a population."""
+    made = nest.Create("spike_recorder")
+    nest.Connect(neurons, made)
+    return made
+
+
+def connect(nest: Any, neurons: Mapping[str, Any], p: Mapping[str, Any]) -> None:
+    """Make the synapses between and within populations."""
     for pair in PATHWAYS:
         post, pre = pair[0], pair[1]
         rule = {"rule": "pairwise_bernoulli", "p": min(1.0, p[f"C_{pair}"] / p["scale"])}
         nest.Connect(neurons[pre], neurons[post], rule, _synapses(nest, p, pair))
-    return Network(neurons, recorders)
 
 
 def _synapses(nest: Any, p: Mapping[str, Any], pair: str) -> dict[str, Any]:
@@ -235,12 +254,15 @@ def hagen_lif(point: Point, context: Context) -> dict[str, Any]:
     """Two-population network of leaky integrate-and-fire neurons with exponential currents."""
     import nest
 
-    p = point.values
-    reset(nest, p, point.seed, context.threads)
-    network = build(nest, p)
+    reset(nest, point.values, point.seed, context.threads)
+    return run(nest, build(nest, point.values), point.values, context)
+
+
+def run(nest: Any, network: Network, p: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Simulate a network that is built, and read its spikes."""
     with nest.RunManager():
         # between the pieces Python hears signals, such as the warning of a scheduler
-        for length, done in _pieces(float(p["tstop"]), 32.0):  # type: ignore[arg-type]
+        for length, done in _pieces(float(p["tstop"]), 32.0):
             nest.Run(length)
             context.progress(done)
     return _read(network, p, context.communicator)

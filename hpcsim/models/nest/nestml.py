@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from hpcsim.errors import SimulationError, nearest
 from hpcsim.files import replacing
-from hpcsim.models.compiler import compiler_version, cpp_compiler, made_once
+from hpcsim.models.compiler import cpp_compiler, made_once
+from hpcsim.models.nest import extension
 from hpcsim.models.plain_path import plain, plain_folder
 from hpcsim.plugin import not_installed
 
-_FLAGS = ("-shared", "-fPIC", "-std=c++20", "-fopenmp", "-O3", "-DNDEBUG", "-DLTX_MODULE", "-w")
 _MODELS = re.compile(r"^\s*model\s+(\w+)\s*:", re.MULTILINE)
 #: Models that this process has loaded, with their libraries: a second class of one name would be mixed up with the first.
 _loaded: dict[str, Path] = {}
@@ -61,12 +55,11 @@ def library(file: Path, cache: Path) -> Path:
     if find_spec("pynestml") is None:
         raise SimulationError(not_installed(f"a neuron in NESTML ({file.name})", "NESTML", "nestml"))
     compiler = cpp_compiler("neurons in NESTML")
-    headers, abi = _headers(), _abi()
-    parts = [text, *_FLAGS, abi, version("nestml"), _nest_build(), compiler_version(compiler), platform.machine()]
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    headers, flags = extension.headers(), extension.flags()
+    key = extension.key(compiler, text, version("nestml"))
     # NEST looks for a symbol of this name in a file of this name
     target = cache / "nestml" / key / f"hpcsim_{file.stem}_module.so"
-    return made_once(target, lambda place: _compile(file, [compiler, *_FLAGS, abi, *_mpi()], headers, place))
+    return made_once(target, lambda place: _compile(file, [compiler, *flags], headers, place))
 
 
 def load(file: Path, cache: Path) -> None:
@@ -86,7 +79,7 @@ def load(file: Path, cache: Path) -> None:
     SimulationError
         As :func:`library`; also where this process has loaded another model of that name.
     """
-    nest = _quiet_nest()
+    nest = extension.quiet_nest()
     path = library(file, cache)
     models = _MODELS.findall(_text(file))
     for model in models:
@@ -116,44 +109,10 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _quiet_nest() -> Any:
-    """NEST, without the banner that would stand in what a command prints."""
-    os.environ.setdefault("PYNEST_QUIET", "1")
-    return import_module("nest")
-
-
-def _nest_build() -> str:
-    """Version of NEST, when and with what it was built."""
-    return repr(sorted(_quiet_nest().build_info.items()))
-
-
 def _nest_version() -> str:
     """How NESTML calls it."""
-    nest = _quiet_nest()
+    nest = extension.quiet_nest()
     return "main" if "dev" in nest.__version__ else f"v{nest.__version__}"
-
-
-def _headers() -> Path:
-    """NEST's headers: beside the package in PyPI's wheel, and where it was installed to otherwise."""
-    nest = _quiet_nest()
-    places = [Path(nest.__file__).parent / "include" / "nest", Path(nest.build_info["prefix"]) / "include" / "nest"]
-    found = next((place for place in places if (place / "nest_extension_interface.h").exists()), None)
-    if found is None:
-        raise SimulationError(f"NEST came without its headers, which NESTML needs; looked in {places[0]} and {places[1]}")
-    return found
-
-
-def _abi() -> str:
-    """The flag of GCC that gives text the form which this NEST was built with: PyPI's wheels have the older one."""
-    nest = _quiet_nest()
-    new = any(b"Node8get_nameB5cxx11Ev" in file.read_bytes() for file in Path(nest.__file__).parent.glob("nestkernel_api*.so"))
-    return f"-D_GLIBCXX_USE_CXX11_ABI={int(new)}"
-
-
-def _mpi() -> list[str]:
-    """Where the headers of this environment's MPI are."""
-    folder = Path(sys.prefix) / "include"
-    return [f"-I{folder}"] if (folder / "mpi.h").exists() else []
 
 
 def _compile(file: Path, command: Sequence[str], headers: Path, target: Path) -> None:
@@ -163,19 +122,12 @@ def _compile(file: Path, command: Sequence[str], headers: Path, target: Path) ->
         source = shutil.copyfile(file, folder / file.name)
         # it keeps global state, prints, and writes into the current folder
         code = f"from {__name__} import generate; generate({str(source)!r}, {target.stem!r}, {_nest_version()!r})"
-        _run([sys.executable, "-c", code], folder, f"NESTML could not translate {file}")
+        extension.run([sys.executable, "-c", code], folder, f"NESTML could not translate {file}")
         files = [str(path) for path in sorted(folder.glob("*.cpp"))]
         built = folder / target.name
-        _run([*command, f"-I{headers}", f"-I{folder}", *files, "-o", str(built)], folder, f"the compiler refused {file}")
+        extension.run([*command, f"-I{headers}", f"-I{folder}", *files, "-o", str(built)], folder, f"the compiler refused {file}")
         with replacing(target) as temporary:
             shutil.copyfile(built, temporary)
-
-
-def _run(command: Sequence[str], folder: Path, complaint: str) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        said = "\n".join(done.stdout.strip().splitlines()[-20:])
-        raise SimulationError(f"{complaint} (exit code {done.returncode}):\n{said}")
 
 
 def generate(file: str, module: str, nest_version: str) -> None:

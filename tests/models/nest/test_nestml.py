@@ -136,7 +136,7 @@ def test_a_neuron_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_nest_says_nothing_when_it_is_looked_at():
     """Its banner stood above the message about a NESTML file that cannot be translated."""
-    code = "from hpcsim.models.nest import nestml; nestml._headers()"
+    code = "from hpcsim.models.nest import extension; extension.headers()"
     settings = {name: value for name, value in os.environ.items() if name != "PYNEST_QUIET"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=settings, check=True, timeout=300)
     assert (done.stdout, done.stderr) == ("", "")
