@@ -53,6 +53,12 @@ def files_of_a_cell() -> None:
     Path("own_leak.mod").write_text(LEAK)
 
 
+def an_environment() -> None:
+    """What the page on clusters packs."""
+    Path("venv/bin").mkdir(parents=True)
+    Path("venv/bin/python").write_text("the reader's own")
+
+
 def an_own_study() -> None:
     """The model, the study and the results of the page before."""
     text = (ROOT / "docs/start/own_study.md").read_text()
@@ -76,6 +82,12 @@ PAGES = {
         "docs/how-to/inference.md",
         {"cells, 1000": '__import__("hpcsim").open("runs/bernaerts_m1").features(["rate"])[:2], 3'},
         a_posterior,
+    ),
+    "docs/how-to/clusters.md": Page("docs/how-to/clusters.md", before=an_environment),
+    # compiling its code would take longer than the rest of the page
+    "docs/coming-from/brian2.md": Page(
+        "docs/coming-from/brian2.md",
+        {"run(500 * ms)": "import brian2\nbrian2.prefs.codegen.target = 'numpy'\nrun(500 * ms)"},
     ),
     "docs/how-to/notebook.md": Page("docs/how-to/notebook.md", before=an_own_study),
     "docs/how-to/search.md": Page("docs/how-to/search.md", before=results_of_a_search),
@@ -165,3 +177,11 @@ def test_a_script_of_neuron_needs_few_more_lines():
     changes = [line[0] for line in difflib.ndiff(before, after) if line[0] in "+-"]
     assert len(script) <= 40
     assert changes == ["+"] * 15 and "With 15 more lines" in text
+
+
+def test_the_command_of_the_page_on_installing_is_the_beginning_of_the_readme():
+    """Which CI runs to the letter."""
+    own, readme = (
+        (ROOT / name).read_text().split("```sh\n")[1].split("```")[0] for name in ("docs/start/install.md", "README.md")
+    )
+    assert readme.startswith(f"{own.rstrip()} && ")
