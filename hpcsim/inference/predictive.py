@@ -151,13 +151,28 @@ def follow_up(results: ResultsLike, theta: DataFrame, name: str, seed: int | Non
     rows = theta[varied].dropna().drop_duplicates()
     if rows.empty:
         raise ResultsError("follow-up: there are no parameters to simulate")
+    return {"space": {"zip": {key: rows[key].tolist() for key in varied}}, **likewise(results, name, seed)}
+
+
+def likewise(results: ResultsLike, name: str, seed: int | None = None) -> dict[str, Any]:
+    """The tables of a study of the same model, stages and outputs as that of some results, without points.
+
+    Parameters
+    ----------
+    results : ResultsLike
+    name : str
+        Of the new study.
+    seed : int, optional
+        Another than that of the study, for other noise.
+    """
+    study = results.study
     head = {**study["study"], "name": name, "replicates": 1}
     if seed is not None:
         head["seed"] = seed
     kept = {key: study[key] for key in ("fixed", "stages", "outputs", "resources") if key in study}
     # parameters are found again by their values
     kept["outputs"] = {**kept.get("outputs", {}), "precision": "float64"}
-    return {"study": head, "space": {"zip": {key: rows[key].tolist() for key in varied}}, **kept}
+    return {"study": head, **kept}
 
 
 def _varied(space: Mapping[str, Any]) -> list[str]:

@@ -27,8 +27,8 @@ class Objective:
     name : str
     of : str
         An output, or one of its columns such as ``rate.E``.
-    target : float, optional
-        How far the output is from it is the objective; without it, the output itself.
+    target : float or tuple of float, optional
+        How far the output is from it is the objective: from one number, or from one a column; without it, the output itself.
     sd : float
         Standard deviation of the target: the objective is in units of it.
     distance : str
@@ -37,7 +37,7 @@ class Objective:
 
     name: str
     of: str
-    target: float | None = None
+    target: float | tuple[float, ...] | None = None
     sd: float = 1.0
     distance: str = "absolute"
 
@@ -56,7 +56,7 @@ class Objective:
         output = layout[self.output]
         labels = [str(label) for label in layout.coordinate(self.output).values.tolist()] if output.dims else [""]
         names = [f"{self.output}.{label}" if label else self.output for label in labels]
-        return {name: place for place, name in enumerate(names) if self.of in (name, self.output)}
+        return {name: place for place, name in enumerate(names) if name == self.of or name.startswith(f"{self.of}.")}
 
     def problems(self, layout: Layout) -> list[Problem]:
         """What does not fit the outputs that a study keeps."""
@@ -74,6 +74,8 @@ class Objective:
         if self.distance == SIGNED and len(columns) > 1:
             message = f'"{self.of}" has {len(columns)} columns, and this sampler learns each of its own'
             return [Problem(key, message, f'name one, such as {next(iter(columns))}, or all: objectives = ["{self.output}"]')]
+        if isinstance(self.target, tuple) and len(self.target) != len(columns):
+            return [Problem(f"{key}.target", f'found {len(self.target)} numbers, "{self.of}" has {len(columns)} columns')]
         if self.target is None and len(columns) > 1:
             message = f'"{self.of}" has {len(columns)} columns and the objective no target'
             return [Problem(key, message, f"name one, such as {next(iter(columns))}, or give a target")]
@@ -90,9 +92,10 @@ class Objective:
         values = output[rows].reshape(len(rows), -1)[:, places]
         if self.target is None:
             return np.asarray(values[:, 0] / self.sd)
+        target = np.broadcast_to(self.target, len(places))
         if self.distance == SIGNED:
-            return np.asarray((values[:, 0] - self.target) / self.sd)
-        return np.asarray(DISTANCES[self.distance](values, np.full(len(places), self.target)) / self.sd)
+            return np.asarray((values[:, 0] - target[0]) / self.sd)
+        return np.asarray(DISTANCES[self.distance](values, target) / self.sd)
 
 
 def objectives(table: Any, problems: list[Problem]) -> tuple[Objective, ...]:
@@ -113,19 +116,19 @@ def objectives(table: Any, problems: list[Problem]) -> tuple[Objective, ...]:
             problems.append(Problem(key, f'found {entry!r}, expected an output or {{ of = "output", target = 1.0, sd = 0.1 }}'))
             continue
         problems += [Problem(f"{key}.{k}", "there is no such key", nearest(k, _KEYS)) for k in given if k not in _KEYS]
-        wrong = [k for k in ("target", "sd") if k in given and not _is_number(given[k])]
+        numbers = {k: [given[k]] for k in ("target", "sd") if k in given}
+        numbers |= {"target": given["target"]} if isinstance(given.get("target"), list) else {}
+        wrong = [k for k, values in numbers.items() if not values or not all(map(_is_number, values))]
         problems += [Problem(f"{key}.{k}", f"found {given[k]!r}, expected a finite number") for k in wrong]
         distance = given.get("distance", "absolute")
         if distance not in DISTANCES:
             problems.append(Problem(f"{key}.distance", f"found {distance!r}", f"allowed: {', '.join(DISTANCES)}"))
-        elif distance == "relative" and given.get("target") == 0:
+        elif distance == "relative" and not wrong and not np.any(numbers.get("target", [1])):
             problems.append(Problem(f"{key}.target", "is 0, to which nothing is relative", "use another distance"))
         elif not wrong and float(given.get("sd", 1.0)) <= 0:
             problems.append(Problem(f"{key}.sd", f"found {given['sd']}, expected a number above 0"))
         elif not wrong:
-            target = given.get("target")
-            target = None if target is None else float(target)
-            found.append(Objective(str(name), given["of"], target, float(given.get("sd", 1.0)), distance))
+            found.append(Objective(str(name), given["of"], target(given.get("target")), float(given.get("sd", 1.0)), distance))
     return tuple(found)
 
 
@@ -138,3 +141,10 @@ def scores(wanted: Sequence[Objective], table: Table, rows: np.ndarray) -> np.nd
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def target(given: Any) -> float | tuple[float, ...] | None:
+    """A target as a study or a log writes it: a number, a list of them, or none."""
+    if given is None:
+        return None
+    return tuple(map(float, given)) if isinstance(given, list) else float(given)

@@ -40,7 +40,7 @@ class SearchPlan:
         suggested, so that the search follows from its seed alone, however fast each point was.
     ahead : int
         With ``suggestion``, how many points are suggested before the first of them is back.
-    observed : mapping of str to float
+    observed : mapping of str to float or tuple of float
         Targets of objectives that follow from an observation, or that a posterior is of: of another one it is another search.
     definitions : mapping of str to str
         What each objective is, in words that change when it does.
@@ -53,7 +53,7 @@ class SearchPlan:
     options: Mapping[str, Any] = field(default_factory=dict)
     order: str = "arrival"
     ahead: int = 16
-    observed: Mapping[str, float] = field(default_factory=dict)
+    observed: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from hpcsim.inference.observations import checked_observations
 from hpcsim.outputs import Layout
 from hpcsim.samplers.budget import Budget, Spent
 from hpcsim.samplers.log import SearchLog
-from hpcsim.samplers.objectives import SIGNED, Objective, objectives, scores
+from hpcsim.samplers.objectives import SIGNED, Objective, objectives, scores, target
 from hpcsim.samplers.plugin import SamplerPlugin, get_sampler
 from hpcsim.samplers.problem import SearchProblem, Variable
 from hpcsim.samplers.search import Search, SearchPlan
@@ -266,7 +266,7 @@ def told(table: Mapping[str, Any], layout: Layout, directory: Path, problems: li
     wanted = objectives(table.get("objectives"), problems)
     if isinstance(table.get("objectives"), list):
         wanted = tuple(one for objective in wanted if objective.output in layout for one in objective.spread(layout))
-    return tuple(replace(one, target=targets.get(one.name, one.target)) for one in wanted)
+    return tuple(replace(one, target=target(targets[one.name])) if one.name in targets else one for one in wanted)
 
 
 def _variables(space: Space, problems: list[Problem]) -> list[Variable]:

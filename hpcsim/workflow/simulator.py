@@ -33,8 +33,9 @@ def simulator(
     def simulate(tables: Mapping[str, Any], name: str) -> Results:
         made = Study.of_tables(tables, name, study.folder, study.model, study.places)
         directory = StudyDirectory(folder / name)
-        # what a few points without any success mean is the method's to say
-        sweep(made, directory, target, retry_failed=retry_failed, accept_changes=accept_changes)
+        # what a few points without any success mean is the method's to say; those that failed have been told to a sampler
+        again = retry_failed and made.search is None
+        sweep(made, directory, target, retry_failed=again, accept_changes=accept_changes)
         return Results(directory.results)
 
     return simulate

@@ -84,7 +84,7 @@ def test_the_whole_study_runs_by_one_command(command):
     assert "first hagen2022_ps0, which hagen2022_lif_fit needs" in done.stdout
     folder = Path("runs/hagen2022_lif_fit")
     search, posterior = (Finding.load(folder / "inference" / name) for name in ("0_nsga2", "1_npe"))
-    assert search.metrics["evaluations"] == 24 and len(search.tables["features"]) == 54
+    assert search.metrics["evaluations"] == 25 and len(search.tables["features"]) == 54
     table = search.tables["objectives"]
     assert (table["least"] < table["median of the first generation"]).all()
     assert posterior.metrics["observations"] == 1 and np.isfinite(posterior.tables["performance"]["distance mean"]).all()

@@ -1,8 +1,7 @@
 """Multi-objective search with NSGA-II of pymoo: the Pareto front of several objectives, and a compromise on it.
 
-NSGA-II is that of Deb et al. (2002), doi:10.1109/4235.996017. Each generation is simulated as points of a study of its
-own, ``simulated/search`` in the method's folder. Points are known by their values, and the search follows from the seed
-and from what they gave: the same command finds the generations again that were finished before a kill.
+The search is a study of its own with the sampler ``nsga2``, in the method's folder; it begins with the study's own points. Its
+log is on the disk before its points run, so that the same command goes on where a kill stopped it.
 """
 
 from __future__ import annotations
@@ -55,8 +54,7 @@ def _check(options: Options, planned: Planned) -> Iterator[Problem]:
         Parameter("observations", "", description="study:NAME, a CSV file with a row an observation, or data:NAME"),
         Parameter("where", "", description="which observation: a condition on columns that holds in one row"),
         Parameter("population", 100, bounds=(4, None), description="points of a generation"),
-        Parameter("generations", 20, bounds=(1, None), description="with the first one, which are the study's own points"),
-        Parameter("start", "first", choices=("first", "best"), description="which of the study's points begin"),
+        Parameter("generations", 20, bounds=(1, None), description="with the first: the best of the study's own points"),
         Parameter("weights", (), description="importance of each objective for the compromise; none: all equal"),
         Parameter("checks", 5, bounds=(0, None), description="simulations of the compromise with other noise"),
     ],

@@ -1,27 +1,27 @@
-"""A run of NSGA-II: generations of points, simulated and remembered."""
+"""A run of the sampler NSGA-II for an inference method: a study with ``[sampler]``, begun with what is simulated already."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpcsim.errors import ResultsError
 from hpcsim.inference.inputs import Options, ResultsLike, Simulate
-from hpcsim.inference.predictive import Resimulation, follow_up
+from hpcsim.inference.predictive import follow_up, likewise
 from hpcsim.inference.prior import Prior
-from hpcsim.inference.search.evolution import Evolution, nsga2
 from hpcsim.inference.search.objectives import Objective
 from hpcsim.inference.search.pareto import best
+from hpcsim.space.distribution import Loguniform
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-#: Proposals are rounded to so many decimals of a parameter's range: processors differ in the last bits of powers.
-_DECIMALS = 10
-#: Points of the study among which the best are looked for, at most: sorting takes the square of it.
+#: Of the sampler: of how many points that are known it looks for the best.
 _SORTED = 5000
 
 
@@ -47,8 +47,7 @@ class Search:
     Attributes
     ----------
     theta, values : list of ndarray, shapes (n, parameters) and (n, objectives)
-        Of what was tried, an entry a generation; NaN where a point failed, or was not simulated since the study's
-        constraint forbids it.
+        Of what was tried, an entry a generation; NaN where a point failed.
     alive : list of ndarray, shape (n, objectives)
         Of those that survive each generation and did not fail.
     """
@@ -70,67 +69,74 @@ class Search:
         Parameters
         ----------
         features : DataFrame, shape (points, features)
-            Of the study's own points that are ok, sorted by their ids.
+            Of the study's own points that are ok.
 
         Raises
         ------
         ResultsError
             If all points fail.
         """
-        theta, values = self._start(features)
-        make = partial(nsga2, population=self.options["population"])
-        evolution = Evolution(make, self.prior.position(theta), values, self.seed)
-        self._remember(evolution, theta, values)
-        while self.simulate and len(self.alive) < self.options["generations"]:
-            proposed = evolution.ask()
-            if not len(proposed):
-                # there is nothing left that was not tried
-                break
-            theta = self.prior.at(np.round(proposed, _DECIMALS))
-            values = self._simulated(theta)
-            evolution.tell(values)
-            self._remember(evolution, theta, values)
+        theta, values = self._begin(features)
+        population = int(self.options["population"])
+        # the sampler draws one at least
+        drawn = max(population - len(theta), 1)
+        n = drawn + population * (self.options["generations"] - 1) if self.options["generations"] > 1 else population - len(theta)
+        if self.simulate is None and not len(theta):
+            raise ResultsError(f"{self.results.path}: no point has finite features, and none can be simulated here")
+        tried, found = self._simulated(n, theta) if self.simulate and n > 0 else (theta[:0], values[:0])
+        self._remember(np.concatenate([theta, tried[:drawn]]), np.concatenate([values, found[:drawn]]))
+        for start in range(drawn, len(tried), population):
+            self._remember(tried[start : start + population], found[start : start + population])
         if not any(map(len, self.alive)):
-            tried = sum(map(len, self.theta))
-            raise ResultsError(f"inference.nsga2: none of {tried} points gave finite features; see `hpcsim status`")
+            raise ResultsError(
+                f"inference.nsga2: none of {sum(map(len, self.theta))} points gave finite features; see `hpcsim status`"
+            )
 
-    def _remember(self, evolution: Evolution, theta: np.ndarray, values: np.ndarray) -> None:
+    def _remember(self, theta: np.ndarray, values: np.ndarray) -> None:
         self.theta.append(theta)
         self.values.append(values)
-        self.alive.append(evolution.alive)
+        together = np.concatenate([*self.alive[-1:], values[np.isfinite(values).all(axis=1)]])
+        self.alive.append(together[best(together, self.options["population"])] if len(together) else together)
 
-    def _start(self, features: DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """The first generation: points of the study, and where these are too few, more draws from the prior."""
-        n = self.options["population"]
+    def _begin(self, features: DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """The study's own points with which the sampler begins: the best of those that did not fail."""
         theta = self.results.theta(self.prior.names).loc[features.index].to_numpy(float)
         values = self.measured(features)
-        good = np.flatnonzero(np.isfinite(values).all(axis=1) & self.prior.support(theta))[: max(_SORTED, n)]
-        if self.options["start"] == "best":
-            good = good[best(values[good], n)]
-        theta, values = theta[good[:n]], values[good[:n]]
-        if self.simulate and len(theta) < n:
-            more = self.prior.sample(n - len(theta), self.seed)
-            theta, values = np.concatenate([theta, more]), np.concatenate([values, self._simulated(more)])
-        if not len(theta):
-            raise ResultsError(f"{self.results.path}: no point has finite features, and none can be simulated here")
-        return theta, values
+        good = np.flatnonzero(np.isfinite(values).all(axis=1) & self.prior.support(theta))[:_SORTED]
+        good = good[best(values[good], self.options["population"])] if len(good) else good
+        return theta[good], values[good]
 
     def measured(self, features: DataFrame) -> np.ndarray:
         """Objectives of simulations, shape (n, objectives); NaN where a feature is not finite."""
         return np.stack([objective(features) for objective in self.objectives], axis=1)
 
-    def _simulated(self, theta: np.ndarray) -> np.ndarray:
-        """Objectives of parameters; NaN where simulations fail, or the study's constraint forbids them."""
-        import pandas
-
+    def _simulated(self, n: int, begun: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters and objectives of at most `n` points that the sampler suggests, in that order; NaN where one failed."""
         assert self.simulate is not None
-        values = np.full((len(theta), len(self.objectives)), np.nan)
-        allowed = self.prior.support(theta)
-        if allowed.any():
-            resimulate = Resimulation(self.results, self.outputs, pandas.DataFrame(), self.simulate)
-            tried = pandas.DataFrame(theta[allowed], columns=list(self.prior.names))
-            values[allowed] = self.measured(resimulate(tried, "search"))
-        return values
+        names, tables = list(self.prior.names), self._tables()
+        # another search has another folder; one with more evaluations goes on
+        told = json.dumps([tables["sampler"], tables["study"]["seed"], begun.tolist()], sort_keys=True)
+        tables["sampler"] |= {"evaluations": n, **({"known": str(self.results.path)} if len(begun) else {})}
+        with self.simulate(tables, f"search_{hashlib.sha256(told.encode()).hexdigest()[:8]}") as found:
+            points = found.parameters[names][:n]
+            values = np.full((len(points), len(self.objectives)), np.nan)
+            features = found.features(self.outputs)
+            features = features[features.index.isin(points.index)]
+            if len(features):
+                values[points.index.get_indexer(features.index)] = self.measured(features)
+            return points.to_numpy(float), values
+
+    def _tables(self) -> dict[str, Any]:
+        """A study with the sampler, otherwise as that of the results."""
+        head = self.results.study["study"]
+        tables = likewise(self.results, f"{head['name']}_search", self.seed % 2**63)
+        bounds = {
+            name: {"loguniform" if isinstance(drawn, Loguniform) else "uniform": [float(drawn.low), float(drawn.high)]}
+            for name, drawn in self.prior.distributions.items()
+        }
+        sampler = {"use": "nsga2", "population": self.options["population"], "objectives": dict(map(_told, self.objectives))}
+        design = {"design": {"constraint": self.prior.constraint}} if self.prior.constraint else {}
+        return {**tables, "space": bounds, "sampler": sampler, **design}
 
     def check(self, theta: np.ndarray) -> DataFrame | None:
         """Features of one set of parameters with other noise than that of the search, a row a simulation.
@@ -150,9 +156,15 @@ class Search:
             return None
         head = self.results.study["study"]
         point = pandas.DataFrame([theta], columns=list(self.prior.names))
-        tables = follow_up(self.results, point, f"{head['name']}_check", (int(head["seed"]) + 1) % 2**63)
+        tables = follow_up(self.results, point, f"{head['name']}_check", (int(head["seed"]) + self.seed + 1) % 2**63)
         tables["study"]["replicates"] = self.options["checks"]
         with self.simulate(tables, "check") as found:
             # points of an earlier compromise may lie there as well
             same = np.isclose(found.theta(self.prior.names).to_numpy(float), theta, rtol=1e-11, atol=0).all(axis=1)
             return found.features(self.outputs)[same]
+
+
+def _told(objective: Objective) -> tuple[str, Mapping[str, Any]]:
+    """An objective as ``[sampler.objectives]`` has it."""
+    aim = objective.aim
+    return aim.name, {"of": aim.of, "target": objective.target.tolist(), "distance": aim.distance}

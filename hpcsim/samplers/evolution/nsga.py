@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from hpcsim.inference.search.evolution import Evolution, nsga2
 from hpcsim.inference.search.pareto import best
+from hpcsim.samplers.evolution.genetic import Evolution
 from hpcsim.samplers.plugin import sampler
 from hpcsim.samplers.problem import SearchProblem
 from hpcsim.samplers.sampler import Generational
 from hpcsim.space.parameter import Parameter
 
+#: Points that are known among which the best are looked for, at most: sorting takes the square of it.
+_SORTED = 5000
 _OPTIONS = [Parameter("population", 100, bounds=(4, None), description="points of a generation")]
 
 
@@ -55,7 +57,7 @@ class _Pymoo(Generational):
 
     def _begin(self, random: np.random.Generator) -> np.ndarray:
         """The first generation: the best of what is known, and draws where these are too few."""
-        positions, objectives = self.take_known()
+        positions, objectives = (part[:_SORTED] for part in self.take_known())
         kept = best(objectives, self.population) if len(positions) else np.empty(0, int)
         self._elders = positions[kept], objectives[kept]
         n = max(self.population - len(kept), 1)
@@ -78,7 +80,9 @@ class NSGA2(_Pymoo):
     """
 
     def _make(self, first: Any) -> Any:
-        return nsga2(first, self.population)
+        from pymoo.algorithms.moo.nsga2 import NSGA2 as Algorithm
+
+        return Algorithm(pop_size=self.population, n_offsprings=self.population, sampling=first)
 
 
 @sampler("nsga3", options=_OPTIONS, engine="pymoo", extra="samplers", requires=("pymoo",))

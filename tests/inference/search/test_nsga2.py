@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,8 @@ SIZE = {"population": 16, "generations": 12}
 
 def _study(n: int = 16, fixed=None, **more) -> hpcsim.Study:
     space = {name: {"uniform": [0, 1]} for name in ("x0", "x1", "x2", "x3")}
-    return hpcsim.Study("zdt", "fit_toys:front", space=space, design={"method": "random", "n": n, **more}, fixed=fixed, seed=3)
+    design = {"method": "random", "n": n, **more}
+    return hpcsim.Study("zdt", "fit_toys:front", space=space, design=design, fixed=fixed, resources={"task_size": 8}, seed=3)
 
 
 def _results(study: hpcsim.Study) -> Results:
@@ -54,7 +54,8 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.syspath_prepend(str(Path(__file__).parents[2]))
-        found = _searched(place / "found", _study(24), checks=3, generations=25, population=24)
+        # of twelve seeds, ten come within 0.05 of the front
+        found = _searched(place / "found", _study(24), seed=5, checks=3, generations=25, population=24)
         return found, place, _ids()
 
 
@@ -64,12 +65,13 @@ def test_it_finds_the_known_front(whole):
     # random points are 0.5 away
     assert IGD(FRONT)(front) < 0.05
     every = found.tables["evaluations"]
-    assert len(every) == found.metrics["evaluations"] == 25 * 24
+    # the sampler draws one point beside those that it knows
+    assert len(every) == found.metrics["evaluations"] == 25 * 24 + 1
     assert IGD(FRONT)(every.loc[every["generation"] == 1, ["one", "two"]].to_numpy()) > 0.3
     grown = found.tables["generations"]["hypervolume"]
     assert (np.diff(grown) >= -1e-12).all() and grown.iloc[-1] > grown.iloc[0] + 0.2
     # the study's own points were used, and nothing was simulated twice but the choice, with other noise
-    assert sum(ids.values()) == 25 * 24 + 3 and len(ids) == 25 * 24 + 2
+    assert sum(ids.values()) == 25 * 24 + 1 + 3 and len(ids) == 25 * 24 + 1 + 2
 
 
 def test_the_finding_is_on_the_disk(whole):
@@ -86,8 +88,9 @@ def test_the_finding_is_on_the_disk(whole):
     assert all(path.exists() for path in again.figures.values())
     # equal pseudo-weights: neither end of the front
     assert 0.05 < again.metrics["choice"]["one"] < 0.95
-    with hpcsim.open(place / "found" / "simulated" / "search") as results:
-        assert len(results) == 24 * 24
+    [search] = (place / "found" / "simulated").glob("search_*")
+    with hpcsim.open(search) as results:
+        assert len(results) == 24 * 24 + 1
 
 
 def test_the_same_seed_gives_the_same_and_another_does_not(tmp_path):
@@ -95,8 +98,7 @@ def test_the_same_seed_gives_the_same_and_another_does_not(tmp_path):
         _searched(tmp_path / name, _study(), seed, generations=4) for name, seed in (("1", 1), ("2", 1), ("3", 2))
     )
     assert first.tables["evaluations"].equals(second.tables["evaluations"])
-    generation = first.tables["evaluations"]["generation"]
-    assert first.tables["evaluations"][generation == 1].equals(other.tables["evaluations"][generation == 1])
+    assert first.tables["evaluations"][:16].equals(other.tables["evaluations"][:16])
     assert not first.tables["evaluations"].equals(other.tables["evaluations"])
     for name in ("summary.json", "front.csv", "front.png", "generations.png"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
@@ -106,31 +108,29 @@ def test_after_a_kill_nothing_is_simulated_twice(tmp_path):
     study, folder = _study(), tmp_path / "found"
     whole = _searched(tmp_path / "other", study, generations=5)
     Path("simulated.txt").unlink()
-    real, calls = simulator(study, folder / "simulated", Target("inline")), []
+    real = simulator(study, folder / "simulated", Target("inline"))
 
-    @contextmanager
     def killed(tables, name):
-        calls.append(name)
-        if len(calls) == 3:
-            # half of the generation is finished
-            part = {**tables, "space": {"zip": {key: values[:8] for key, values in tables["space"]["zip"].items()}}}
-            real(part, name).close()
-            raise KeyboardInterrupt
-        with real(tables, name) as results:
-            yield results
+        # in the middle of the third generation
+        real({**tables, "sampler": {**tables["sampler"], "evaluations": 1 + 16 + 8}}, name).close()
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         _searched(folder, study, simulate=killed, generations=5)
-    assert sum(_ids().values()) == 2 * 16 + 8
+    assert sum(_ids().values()) == 1 + 16 + 8
     found = _searched(folder, study, generations=5)
     ids = _ids()
-    assert len(ids) == sum(ids.values()) == 4 * 16
+    assert len(ids) == sum(ids.values()) == 4 * 16 + 1
     assert found.tables["evaluations"].equals(whole.tables["evaluations"])
     _searched(folder, study, generations=5)
     assert _ids() == ids
-    # more generations go on from there
+    # more generations go on from there, and fewer are the beginning of what is there
     longer = _searched(folder, study, generations=6)
-    assert len(_ids()) == 5 * 16 and longer.tables["evaluations"][:80].equals(whole.tables["evaluations"])
+    assert len(_ids()) == 5 * 16 + 1 and longer.tables["evaluations"][:81].equals(whole.tables["evaluations"])
+    assert _searched(folder, study, generations=5).tables["evaluations"].equals(whole.tables["evaluations"])
+    # another search is another folder
+    _searched(folder, study, generations=2, population=8)
+    assert len(list((folder / "simulated").glob("search_*"))) == 2 and sum(_ids().values()) == 5 * 16 + 1 + 9
 
 
 def test_points_that_fail_are_behind_all_others(tmp_path):
@@ -154,20 +154,19 @@ def test_what_the_constraint_forbids_is_not_simulated(tmp_path):
     study = _study(n=8, constraint="x0 >= x1")
     found = _searched(tmp_path / "found", study, generations=6)
     every = found.tables["evaluations"]
-    allowed = every["x0"] >= every["x1"]
-    assert (every["one"].isna() == ~allowed).all() and (~allowed).any()
-    assert sum(_ids().values()) == allowed.sum()
+    assert (every["x0"] >= every["x1"]).all() and not every["one"].isna().any()
     # eight points of the study, and eight more draws
-    assert allowed[every["generation"] == 1].all()
+    assert len(every) == 6 * 16 == sum(_ids().values())
 
 
-def test_it_may_start_from_the_best(tmp_path):
+def test_it_begins_with_the_best(tmp_path):
     study = _study(n=100)
-    first = _searched(tmp_path / "first", study, generations=1)
-    best = _searched(tmp_path / "best", study, generations=1, start="best")
-    assert best.metrics["evaluations"] == first.metrics["evaluations"] == 16
-    medians = [found.tables["objectives"]["median of the first generation"]["two"] for found in (best, first)]
-    assert medians[0] < medians[1]
+    first = _searched(tmp_path / "best", study, generations=1)
+    assert first.metrics["evaluations"] == 16
+    with hpcsim.open("runs/zdt") as results:
+        every = results.features(["f"])
+    assert first.tables["evaluations"]["two"].median() < every["f.two"].median()
+    assert sum(_ids().values()) == 100
 
 
 def test_without_a_simulator_the_front_is_that_of_the_study(tmp_path):

@@ -1,4 +1,4 @@
-"""An evolution of pymoo in the unit cube, a generation at a time: the one that samplers and ``inference.nsga2`` run."""
+"""A genetic algorithm of pymoo in the unit cube, a generation at a time."""
 
 from __future__ import annotations
 
@@ -70,10 +70,3 @@ class Evolution:
         """Objectives of those that survived and did not fail, shape (n, objectives)."""
         population = self._algorithm.pop
         return np.asarray(population.get("F")[(population.get("G") <= 0).all(axis=1)], float)
-
-
-def nsga2(first: Any, population: int) -> Any:
-    """NSGA-II of Deb et al. 2002, doi:10.1109/4235.996017, with its first population."""
-    from pymoo.algorithms.moo.nsga2 import NSGA2
-
-    return NSGA2(pop_size=population, n_offsprings=population, sampling=first)
