@@ -116,8 +116,9 @@ def objectives(table: Any, problems: list[Problem]) -> tuple[Objective, ...]:
             problems.append(Problem(key, f'found {entry!r}, expected an output or {{ of = "output", target = 1.0, sd = 0.1 }}'))
             continue
         problems += [Problem(f"{key}.{k}", "there is no such key", nearest(k, _KEYS)) for k in given if k not in _KEYS]
-        numbers = {k: [given[k]] for k in ("target", "sd") if k in given}
-        numbers |= {"target": given["target"]} if isinstance(given.get("target"), list) else {}
+        numbers: dict[str, list[Any]] = {k: [given[k]] for k in ("target", "sd") if k in given}
+        if isinstance(given.get("target"), list):
+            numbers["target"] = list(given["target"])
         wrong = [k for k, values in numbers.items() if not values or not all(map(_is_number, values))]
         problems += [Problem(f"{key}.{k}", f"found {given[k]!r}, expected a finite number") for k in wrong]
         distance = given.get("distance", "absolute")
