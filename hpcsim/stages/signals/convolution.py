@@ -99,12 +99,25 @@ def convolved(counts: np.ndarray, kernels: np.ndarray) -> np.ndarray:
     ndarray
         Shape (n_pathway, ..., n_time).
     """
-    from scipy.signal import fftconvolve
-
     channels = kernels.shape[1:-1]
     rows = kernels.reshape(len(kernels), -1, kernels.shape[-1])
-    found = [[fftconvolve(counts[i % len(counts)], kernel, mode="same") for kernel in pathway] for i, pathway in enumerate(rows)]
+    found = [[_same(counts[i % len(counts)], kernel) for kernel in pathway] for i, pathway in enumerate(rows)]
     return np.array(found).reshape(len(kernels), *channels, counts.shape[-1])
+
+
+def _same(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """The middle of a convolution, as long as the signal.
+
+    Bit for bit ``scipy.signal.fftconvolve(signal, kernel, mode="same")``, whose module takes longer to import than a second of
+    a small network to simulate: each task would wait for it.
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    n = len(signal) + len(kernel) - 1
+    length = next_fast_len(n, True)
+    whole = irfft(rfft(np.asarray(signal, float), length) * rfft(np.asarray(kernel, float), length), length)
+    start = (len(kernel) - 1) // 2
+    return np.asarray(whole[start : start + len(signal)])
 
 
 def summed(counts: np.ndarray, kernels: np.ndarray) -> np.ndarray:
