@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hpcsim.collector.format.table import Table
-from hpcsim.errors import Problem, nearest
+from hpcsim.errors import Problem, ResultsError, nearest
 from hpcsim.inference.search.objectives import DISTANCES
-from hpcsim.outputs import Layout
+from hpcsim.outputs import Layout, split_unit
 
 #: The distance with its sign, of one column: what a sampler learns from that infers.
 SIGNED = "signed"
@@ -26,7 +26,7 @@ class Objective:
     ----------
     name : str
     of : str
-        An output, or one of its columns such as ``rate.E``.
+        An output, or one of its columns such as ``rate.E``; see :meth:`named`.
     target : float or tuple of float, optional
         How far the output is from it is the objective: from one number, or from one a column; without it, the output itself.
     sd : float
@@ -50,6 +50,16 @@ class Objective:
     def output(self) -> str:
         """The output that it is about."""
         return self.of.split(".")[0]
+
+    def named(self, layout: Layout) -> Objective:
+        """The same by the full name of what it is about, however the user spelled it; as it is where there is no such thing."""
+        try:
+            found = layout.columns(self.of)
+        except ResultsError:
+            return self
+        if found == layout.columns(found.output):
+            return replace(self, of=found.output)
+        return replace(self, of=next(iter(found.places)) if len(found.places) == 1 else split_unit(self.of)[0])
 
     def columns(self, layout: Layout) -> dict[str, int]:
         """Columns of the output that it is about, with their places."""

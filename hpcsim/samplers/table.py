@@ -79,14 +79,14 @@ class BoundSearch:
     def fitted(self, layout: Layout, problems: list[Problem]) -> BoundSearch:
         """With an objective for each column where whole outputs are named; mistakes are added to `problems`."""
         units = {name: output.unit for name, output in layout.outputs.items()}
-        wrong = [problem for objective in self.objectives for problem in objective.problems(layout)]
+        objectives = tuple(objective.named(layout) for objective in self.objectives)
+        wrong = [problem for objective in objectives for problem in objective.problems(layout)]
         if self.whole:
             # of a whole output, what is wrong with its columns does not matter
             wrong = [problem for problem in wrong if problem.key.endswith(".of")]
         problems += wrong
         if wrong:
             return self
-        objectives = self.objectives
         if self.whole:
             objectives = tuple(one for objective in objectives for one in objective.spread(layout))
         bound = replace(self, objectives=objectives, whole=False, units=units)
@@ -94,7 +94,8 @@ class BoundSearch:
         if self.plan.plugin.kind.infers and untold and not self.observations:
             message = f"there are none, and {', '.join(untold[:5])} has no target"
             problems.append(Problem("sampler.observations", message, "give a table of observations, or targets"))
-        return bound.checked(problems) if self.whole else bound
+        # what is recorded of an objective follows from its full name
+        return bound if objectives == self.objectives else bound.checked(problems)
 
     def checked(self, problems: list[Problem]) -> BoundSearch:
         """With the problem that these objectives and cutoffs are; what a sampler has against it is added to `problems`."""
@@ -263,7 +264,7 @@ def told(table: Mapping[str, Any], layout: Layout, directory: Path, problems: li
     """Objectives of ``[sampler]`` as its search has them: one a column, with the targets that the log in a directory tells."""
     log = SearchLog(directory / LOG)
     targets = next(log.read()).get("observed", {}) if log.exists() else {}
-    wanted = objectives(table.get("objectives"), problems)
+    wanted = tuple(one.named(layout) for one in objectives(table.get("objectives"), problems))
     if isinstance(table.get("objectives"), list):
         wanted = tuple(one for objective in wanted if objective.output in layout for one in objective.spread(layout))
     return tuple(replace(one, target=target(targets[one.name])) if one.name in targets else one for one in wanted)

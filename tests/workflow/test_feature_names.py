@@ -10,9 +10,9 @@ import hpcsim
 from hpcsim import Coordinate, Output, Parameter, plot
 from hpcsim.errors import HpcsimError
 from hpcsim.inference.observations import feature_values, read_observations
+from hpcsim.inference.search.objectives import aims, named
 from hpcsim.outputs import Layout
 from hpcsim.recordings.export.selection import select
-from hpcsim.samplers.objectives import Objective
 from hpcsim.workflow.analysis import check_inference
 
 GRID = {"g": [1.0, 2.0, 3.0, 4.0, 5.0], "h": [1.0, 2.0, 3.0, 4.0]}
@@ -125,6 +125,25 @@ def test_conditions_have_the_same_names(results):
             select(results, f"{wrong} > 2")
 
 
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_objectives_have_the_same_names(name, results):
+    sampler = {"use": "uniform", "evaluations": 10, "objectives": {"o": {"of": name, "target": 2.0}}}
+    search = hpcsim.Study("named", network, space={"g": {"uniform": [1.0, 5.0]}}, sampler=sampler).search
+    [objective] = search.objectives
+    assert objective.of == "rate.E" and search.plan.definitions["o"].startswith("absolute distance of rate.E from")
+    assert np.array_equal(objective(results.table, np.arange(20)), abs(results.parameters["g"] - 2.0))
+    [aim] = aims({"o": {"of": name, "target": 2.0}}, "here")
+    assert named(aim, results).of == "rate.E"
+    with pytest.raises(HpcsimError, match='did you mean "rate'):
+        hpcsim.Study("named", network, space={"g": {"uniform": [1.0, 5.0]}}, sampler={**sampler, "objectives": {"o": "rat.E"}})
+
+
+def test_objectives_of_whole_outputs(results):
+    sampler = {"use": "uniform", "evaluations": 10, "objectives": ["rate (Hz)", "cv"]}
+    search = hpcsim.Study("named", network, space={"g": {"uniform": [1.0, 5.0]}}, sampler=sampler).search
+    assert [objective.of for objective in search.objectives] == ["rate.E", "rate.I", "cv"]
+
+
 def test_an_output_is_all_of_its_columns(results):
     assert list(results.features(["rate"])) == list(results.features(["rate (Hz)"])) == ["rate.E", "rate.I"]
     assert list(results.features(["cv", "rate.I", "E"])) == ["cv", "rate.I", "rate.E"]
@@ -143,7 +162,6 @@ def test_an_end_that_two_outputs_have_is_no_name():
     assert power.columns("power.2.5").places == {"power.2.5": 1}
     with pytest.raises(HpcsimError, match="there is no output"):
         power.columns("2.5")
-    assert Objective("o", "rate.E").columns(layout) == {"rate.E": 0}
 
 
 def test_a_posterior_is_trained_on_single_columns(results):

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcsim.errors import Problem, ResultsError, StudyError, nearest
+from hpcsim.errors import Problem, ResultsError, StudyError
 from hpcsim.inference.finding import Finding
 from hpcsim.inference.inputs import Options, ResultsLike, Simulate, unit_of
 from hpcsim.inference.method import method
 from hpcsim.inference.observations import checked_observations
 from hpcsim.inference.prior import Prior
-from hpcsim.inference.search.objectives import Aim, against, aims, columns_of
+from hpcsim.inference.search.objectives import Aim, against, aims, columns_of, named
 from hpcsim.inference.search.search import Search
 from hpcsim.space.parameter import Parameter
 
@@ -39,10 +39,7 @@ def _check(options: Options, planned: Planned) -> Iterator[Problem]:
         yield from error.problems
         return
     for aim in wanted:
-        yield from planned.problems_of([aim.output], f"objectives.{aim.name}.of")
-        columns = planned.columns([aim.output])
-        if columns and not any(name == aim.of or name.startswith(f"{aim.of}.") for name in columns):
-            yield Problem(f"objectives.{aim.name}.of", f'there is no feature "{aim.of}"', nearest(aim.of, columns))
+        yield from planned.problems_of([aim.of], f"objectives.{aim.name}.of")
     untold = [aim.name for aim in wanted if aim.target is None]
     if untold and not options["observations"]:
         yield Problem("observations", f"there are none, and {', '.join(untold)} has no target", "give one of the two")
@@ -69,7 +66,8 @@ def nsga2(results: ResultsLike, options: Options, directory: Path, seed: int, si
     """Search the Pareto front of several objectives with NSGA-II, and a compromise on it."""
     from hpcsim.inference.search.report import report
 
-    wanted = aims(options["objectives"], _NAME)
+    # by their full names, however the user spelled them
+    wanted = [named(aim, results) for aim in aims(options["objectives"], _NAME)]
     weights = _weights(options["weights"], len(wanted))
     outputs = tuple(dict.fromkeys(aim.output for aim in wanted))
     features = results.features(outputs)

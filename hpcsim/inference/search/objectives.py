@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpcsim.errors import Problem, ResultsError, StudyError, nearest
+from hpcsim.outputs import split_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from hpcsim.inference.inputs import ResultsLike
 
 #: From features, shape (n, k), and targets, shape (k,), to one number a row.
 DISTANCES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -117,6 +120,20 @@ def aims(table: Mapping[str, Any] | None, where: str) -> list[Aim]:
     if problems:
         raise StudyError(problems, where)
     return found
+
+
+def named(aim: Aim, results: ResultsLike) -> Aim:
+    """The same by the full name of what it is about.
+
+    Raises
+    ------
+    ResultsError
+        If there is no such feature.
+    """
+    columns = [str(name) for name in results.features([aim.of]).columns]
+    if len(columns) == 1:
+        return replace(aim, of=columns[0])
+    return replace(aim, of=split_unit(aim.of)[0])
 
 
 def columns_of(aim: Aim, features: Sequence[str]) -> tuple[str, ...]:
