@@ -8,7 +8,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,9 @@ def _nest_build() -> str:
 def quiet_nest() -> Any:
     """NEST, without the banner that would stand in what a command prints."""
     os.environ.setdefault("PYNEST_QUIET", "1")
-    return import_module("nest")
+    import nest
+
+    return nest
 
 
 def run(command: Sequence[str], folder: Path, complaint: str) -> None:
