@@ -19,7 +19,7 @@ from hpcsim.stages.features.efel import efel as efel_stage
 from hpcsim.stages.features.ephys import OPTIONS, Extractor
 from hpcsim.stages.features.trace import VoltageTrace
 
-TARGET = 0.3
+TARGET = 0.15
 START, STOP, STEP = 100.0, 700.0, 0.04
 
 
