@@ -1,9 +1,10 @@
 """All benchmarks that compare, in one command: ``python benchmarks [WHAT ...]``, or ``make bench``.
 
 WHAT is ``orchestration``, ``storing``, a script that prints what it compares (``hodgkin_huxley``, ``ephys``, ``kernels``,
-``ball_and_sticks``, ``sweep``, ``plan``) or ``page``; all of them without it, which takes hours. What was measured is kept in
-benchmarks/results, and the page of the documentation is written from there. ``--rounds`` says how often, ``--many`` adds 100 000
-and 500 000 points. ``--sizes 100,1000`` and ``--only NAME`` are for a look at some of it: nothing is kept.
+``ball_and_sticks``, ``sweep``, ``nest_input``, ``plan``) or ``page``; all of them without it, which takes hours. What was
+measured is kept in benchmarks/results, and the page of the documentation is written from there. ``--rounds`` says how often,
+``--many`` adds 100 000 and 500 000 points. ``--sizes 100,1000`` and ``--only NAME`` are for a look at some of it: nothing is
+kept.
 
 ``--short`` takes a minute of CPU, makes no environments, and fails where a ratio fell by a third against `baseline.json`;
 ``--short --commit`` writes that file.

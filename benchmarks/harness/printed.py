@@ -16,7 +16,8 @@ SCRIPTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ephys": ("Statistics of a voltage trace: the compiled pass, eFEL, numpy and scipy", ()),
     "kernels": ("Kernels of LFP and dipole: hpcsim and LFPykernels", ()),
     "ball_and_sticks": ("A multicompartment network: hpcsim and LFPy.Network", ()),
-    "sweep": ("Eight NEST networks: hpcsim run, and one subprocess after the other", ()),
+    "sweep": ("Eight NEST networks: hpcsim run, one subprocess after the other, and the same on all cores", ()),
+    "nest_input": ("NEST networks: neurons with a generator's input, and neurons that draw their own", ()),
     "plan": ("Planning 15 million points", ()),
 }
 
