@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import weakref
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,7 +82,9 @@ class FaultySweep:
 
     def __init__(self, folder: Path, on: str) -> None:
         self.folder, self.on = folder, on
-        self.journal = folder / "journal"
+        # of this machine: what several append to at once on a parallel file system, none of them can
+        self.journal = Path(tempfile.mkdtemp(prefix="hpcsim-journal-"), "journal")
+        weakref.finalize(self, shutil.rmtree, self.journal.parent, ignore_errors=True)
         self.directory = folder / "runs" / "faulty"
         (folder / "faulty.py").write_text(MODEL.format(journal=str(self.journal)))
         (folder / "faulty.toml").write_text(STUDY.format(last=POINTS - 1, points=POINTS, size=TASK_SIZE))
