@@ -56,7 +56,7 @@ chmod 755 "$root/bin/slurmd"
 
 end() {
     # what slurmd left mounted waits for a master that will not come back
-    mounts=$(pgrep -f "^mfsmount $shared -H $address") && kill $mounts
+    mounts=$(pgrep -f "^mfsmount .mounted on: $shared") && kill $mounts
     mfschunkserver -c "$root/chunks.cfg" stop &>/dev/null || true
     mfsmaster -c "$root/master.cfg" stop &>/dev/null || true
     ip address del "$address/32" dev lo
