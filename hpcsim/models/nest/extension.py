@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def library(file: Path, cache: Path) -> Path:
     Raises
     ------
     SimulationError
-        If a compiler is missing or refuses, or headers are missing: those of NEST, or those of Boost, which they read.
+        If a compiler is missing or refuses, or headers are missing: of NEST, or of Boost and libltdl, which those read.
     """
     compiler = cpp_compiler("neurons in C++")
     target = cache / "nest" / key(compiler, file.read_text(encoding="utf-8")) / f"hpcsim_{file.stem}_module.so"
@@ -113,6 +114,8 @@ def run(command: Sequence[str], folder: Path, complaint: str) -> None:
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         said = "\n".join(done.stdout.strip().splitlines()[-20:])
-        # the first line of many says it
-        boost = "NEST's headers read those of Boost: apt-get install libboost-dev, or load Boost's module; "
-        raise SimulationError(f"{boost if 'boost/' in done.stdout else ''}{complaint} (exit code {done.returncode}):\n{said}")
+        missing = re.search(r"fatal error: (?:boost/|ltdl\.h)", done.stdout)
+        advice = (
+            "NEST's headers read those of Boost and libltdl: apt-get install libboost-dev libltdl-dev, or load such modules; "
+        )
+        raise SimulationError(f"{advice if missing else ''}{complaint} (exit code {done.returncode}):\n{said}")

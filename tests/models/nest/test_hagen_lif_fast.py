@@ -136,6 +136,6 @@ def test_a_compiler_that_refuses_says_why(tmp_path: Path):
     file = tmp_path / "broken.cpp"
     file.write_text("#include <boost/not_there.hpp>\n")
     with pytest.raises(
-        SimulationError, match=r"libboost-dev.*the compiler refused .*broken\.cpp \(exit code 1\)(?s:.)*not_there"
+        SimulationError, match=r"libboost-dev libltdl-dev.*the compiler refused .*broken\.cpp \(exit code 1\)(?s:.)*not_there"
     ):
         extension.library(file, tmp_path / "cache")
