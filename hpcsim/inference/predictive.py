@@ -144,14 +144,14 @@ def follow_up(results: ResultsLike, theta: DataFrame, name: str, seed: int | Non
         If a parameter that the study varies is missing, or there is nothing to simulate.
     """
     study = results.study
-    varied = _varied(study.get("space", {}))
-    missing = [key for key in varied if key not in theta.columns]
+    names = varied(study.get("space", {}))
+    missing = [key for key in names if key not in theta.columns]
     if missing:
-        raise ResultsError(f"follow-up: the parameters {', '.join(missing)} are missing; the study varies {', '.join(varied)}")
-    rows = theta[varied].dropna().drop_duplicates()
+        raise ResultsError(f"follow-up: the parameters {', '.join(missing)} are missing; the study varies {', '.join(names)}")
+    rows = theta[names].dropna().drop_duplicates()
     if rows.empty:
         raise ResultsError("follow-up: there are no parameters to simulate")
-    return {"space": {"zip": {key: rows[key].tolist() for key in varied}}, **likewise(results, name, seed)}
+    return {"space": {"zip": {key: rows[key].tolist() for key in names}}, **likewise(results, name, seed)}
 
 
 def likewise(results: ResultsLike, name: str, seed: int | None = None) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def likewise(results: ResultsLike, name: str, seed: int | None = None) -> dict[s
     return {"study": head, **kept}
 
 
-def _varied(space: Mapping[str, Any]) -> list[str]:
+def varied(space: Mapping[str, Any]) -> list[str]:
     """Parameters that stand under ``[space]``."""
     groups = space.get("zip", {})
     zipped = [key for group in ([groups] if isinstance(groups, Mapping) else groups) for key in group]

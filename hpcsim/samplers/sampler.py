@@ -50,6 +50,8 @@ class Sampler(ABC):
     #: the observation, and learns from its own draws of the prior alone; what it suggests follows from a training, which
     #: another processor rounds in another way, so a search that goes on takes the points of its log as they are
     infers: ClassVar[bool] = False
+    #: how many points of another study a search begins with, at most
+    most_known: ClassVar[int | None] = None
 
     def __init__(self, problem: SearchProblem, seed: int = 0, start: Sequence[Mapping[str, Any]] = ()) -> None:
         self.problem = problem

@@ -282,6 +282,7 @@ class Search:
     def _begin(self, known: Sequence[Mapping[str, Any]]) -> None:
         problem = self.plan.problem
         rows = [[values.tolist(), [row.get(n, np.nan) for n in problem.objectives]] for values, row in self._inside(known)]
+        rows = rows[: self.plan.plugin.kind.most_known]
         versions = installed(self.plan.plugin.requires)
         self._log.append({"format": FORMAT, **self.plan.described(), "versions": versions}, *([{"known": rows}] if rows else []))
         self._know(rows)

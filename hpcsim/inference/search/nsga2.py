@@ -38,6 +38,8 @@ def _check(options: Options, planned: Planned) -> Iterator[Problem]:
     except StudyError as error:
         yield from error.problems
         return
+    for name in sorted(set(planned.varied) - set(planned.drawn)):
+        yield Problem(f"space.{name}", "has several values, and a search goes between bounds", "use uniform, or one value")
     for aim in wanted:
         yield from planned.problems_of([aim.of], f"objectives.{aim.name}.of")
     untold = [aim.name for aim in wanted if aim.target is None]
@@ -52,6 +54,8 @@ def _check(options: Options, planned: Planned) -> Iterator[Problem]:
         Parameter("where", "", description="which observation: a condition on columns that holds in one row"),
         Parameter("population", 100, bounds=(4, None), description="points of a generation"),
         Parameter("generations", 20, bounds=(1, None), description="with the first: the best of the study's own points"),
+        # no study that was run before it went is to be refused
+        Parameter("start", "best", choices=("first", "best"), description="of no effect any more: the best begin"),
         Parameter("weights", (), description="importance of each objective for the compromise; none: all equal"),
         Parameter("checks", 5, bounds=(0, None), description="simulations of the compromise with other noise"),
     ],

@@ -157,8 +157,7 @@ def _say(finding: Finding, search: Search, values: np.ndarray, on_front: np.ndar
         }
     )
     finding.notes.append(
-        f"{failed} of {len(values)} points failed, have features that are not finite, or are forbidden by the constraint: "
-        "they are ranked behind all others."
+        f"{failed} of {len(values)} points failed or have features that are not finite: they are ranked behind all others."
     )
     if search.simulate is None:
         finding.notes.append("Nothing was simulated here: the front is that of the study's own points.")

@@ -12,7 +12,7 @@ import numpy as np
 
 from hpcsim.errors import ResultsError
 from hpcsim.inference.inputs import Options, ResultsLike, Simulate
-from hpcsim.inference.predictive import follow_up, likewise
+from hpcsim.inference.predictive import likewise, varied
 from hpcsim.inference.prior import Prior
 from hpcsim.inference.search.objectives import Objective
 from hpcsim.inference.search.pareto import best
@@ -47,7 +47,8 @@ class Search:
     Attributes
     ----------
     theta, values : list of ndarray, shapes (n, parameters) and (n, objectives)
-        Of what was tried, an entry a generation; NaN where a point failed.
+        Of what was tried, an entry a generation, which is counted by points: with a constraint, those of the sampler are
+        smaller. NaN where a point failed.
     alive : list of ndarray, shape (n, objectives)
         Of those that survive each generation and did not fail.
     """
@@ -129,7 +130,7 @@ class Search:
     def _tables(self) -> dict[str, Any]:
         """A study with the sampler, otherwise as that of the results."""
         head = self.results.study["study"]
-        tables = likewise(self.results, f"{head['name']}_search", self.seed % 2**63)
+        tables = self._likewise(f"{head['name']}_search", self.seed)
         bounds = {
             name: {"loguniform" if isinstance(drawn, Loguniform) else "uniform": [float(drawn.low), float(drawn.high)]}
             for name, drawn in self.prior.distributions.items()
@@ -137,6 +138,21 @@ class Search:
         sampler = {"use": "nsga2", "population": self.options["population"], "objectives": dict(map(_told, self.objectives))}
         design = {"design": {"constraint": self.prior.constraint}} if self.prior.constraint else {}
         return {**tables, "space": bounds, "sampler": sampler, **design}
+
+    def _likewise(self, name: str, seed: int) -> dict[str, Any]:
+        """A study as that of the results, with what is not searched fixed at the one value that it has there."""
+        tables = likewise(self.results, name, seed % 2**63)
+        others = [key for key in varied(self.results.study.get("space", {})) if key not in self.prior.names]
+        fixed = dict(tables.get("fixed", {}))
+        for key in others:
+            rows = self.results.theta([key]).drop_duplicates()
+            if len(rows) != 1:
+                raise ResultsError(
+                    f"inference.nsga2: {key} has {len(rows)} values, and a search goes between bounds; give it one"
+                )
+            values = rows.iloc[0].tolist()
+            fixed[key] = values[0] if len(values) == 1 else values
+        return {**tables, "fixed": fixed}
 
     def check(self, theta: np.ndarray) -> DataFrame | None:
         """Features of one set of parameters with other noise than that of the search, a row a simulation.
@@ -150,14 +166,12 @@ class Search:
         DataFrame, shape (n, features), or None
             Simulations that failed are left out; None where nothing can be simulated.
         """
-        import pandas
-
         if self.simulate is None or not self.options["checks"]:
             return None
         head = self.results.study["study"]
-        point = pandas.DataFrame([theta], columns=list(self.prior.names))
-        tables = follow_up(self.results, point, f"{head['name']}_check", (int(head["seed"]) + self.seed + 1) % 2**63)
+        tables = self._likewise(f"{head['name']}_check", int(head["seed"]) + self.seed + 1)
         tables["study"]["replicates"] = self.options["checks"]
+        tables["space"] = {"zip": {name: [value] for name, value in zip(self.prior.names, theta.tolist(), strict=True)}}
         with self.simulate(tables, "check") as found:
             # points of an earlier compromise may lie there as well
             same = np.isclose(found.theta(self.prior.names).to_numpy(float), theta, rtol=1e-11, atol=0).all(axis=1)

@@ -16,13 +16,14 @@ from hpcsim.samplers.problem import SearchProblem
 from hpcsim.samplers.sampler import Generational
 from hpcsim.space.parameter import Parameter
 
-#: Points that are known among which the best are looked for, at most: sorting takes the square of it.
-_SORTED = 5000
 _OPTIONS = [Parameter("population", 100, bounds=(4, None), description="points of a generation")]
 
 
 class _Pymoo(Generational):
     """A genetic algorithm of pymoo."""
+
+    # sorting takes the square of it
+    most_known = 5000
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class _Pymoo(Generational):
 
     def _begin(self, random: np.random.Generator) -> np.ndarray:
         """The first generation: the best of what is known, and draws where these are too few."""
-        positions, objectives = (part[:_SORTED] for part in self.take_known())
+        positions, objectives = self.take_known()
         kept = best(objectives, self.population) if len(positions) else np.empty(0, int)
         self._elders = positions[kept], objectives[kept]
         n = max(self.population - len(kept), 1)

@@ -115,7 +115,8 @@ def _same(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
     n = len(signal) + len(kernel) - 1
     length = next_fast_len(n, True)
-    whole = irfft(rfft(np.asarray(signal, float), length) * rfft(np.asarray(kernel, float), length), length)
+    # single precision stays what it is; SciPy multiplies where there is nothing to transform
+    whole = signal * kernel if 1 in (len(signal), len(kernel)) else irfft(rfft(signal, length) * rfft(kernel, length), length)
     start = (len(kernel) - 1) // 2
     return np.asarray(whole[start : start + len(signal)])
 

@@ -159,6 +159,28 @@ def test_what_the_constraint_forbids_is_not_simulated(tmp_path):
     assert len(every) == 6 * 16 == sum(_ids().values())
 
 
+def test_what_is_not_searched_stays_as_the_study_has_it(tmp_path):
+    """A parameter of one value is that in all that is simulated; one of several is told before anything is."""
+    space = {"x0": {"uniform": [0, 1]}, "x1": {"uniform": [0, 1]}, "x2": [0.25], "x3": {"values": [0.5]}}
+    options = {"objectives": OBJECTIVES, "population": 8, "generations": 3, "checks": 2}
+    design = {"method": "random", "n": 8}
+    study = hpcsim.Study("zdt", "fit_toys:front", space=space, design=design, seed=3)
+    with study.run("inline") as results:
+        simulate = simulator(study, tmp_path / "simulated", Target("inline"))
+        found = nsga2(results, tmp_path, seed=1, simulate=simulate, **options)
+    every = found.tables["evaluations"]
+    rest = 1 + 3 * (every["x1"] + 0.25 + 0.5) / 3
+    assert len(every) == 8 + 1 + 16
+    np.testing.assert_allclose(every["two"], rest * (1 - np.sqrt(every["x0"] / rest)))
+    np.testing.assert_allclose(found.tables["objectives"]["choice, other noise"], found.tables["objectives"]["choice"])
+
+    with pytest.raises(StudyError, match=r"space\.x2: has several values, and a search goes between bounds"):
+        several = {**space, "x2": [0.25, 0.5]}
+        inference = [{"use": "inference.nsga2", **options}]
+        hpcsim.Study("several", "fit_toys:front", space=several, design=design, inference=inference).run("inline")
+    assert not Path("runs/several").exists()
+
+
 def test_it_begins_with_the_best(tmp_path):
     study = _study(n=100)
     first = _searched(tmp_path / "best", study, generations=1)

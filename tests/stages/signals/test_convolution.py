@@ -12,12 +12,13 @@ from scipy.signal import fftconvolve
 from hpcsim.stages.signals.convolution import convolved
 
 
-@pytest.mark.parametrize("n", [2, 5, 100, 3000, 16000])
-@pytest.mark.parametrize("lags", [3, 7, 301, 3201])
-def test_the_bits_are_those_of_scipy(n: int, lags: int):
+@pytest.mark.parametrize("n", [1, 2, 5, 100, 3000, 16000])
+@pytest.mark.parametrize("lags", [1, 3, 7, 301, 3201])
+@pytest.mark.parametrize(("counted", "stored"), [("int32", "float64"), ("int64", "float32"), ("float32", "float32")])
+def test_the_bits_are_those_of_scipy(n: int, lags: int, counted: str, stored: str):
     """Results of studies that are finished stay as they are."""
     random = np.random.default_rng(1)
-    counts, kernels = random.poisson(3, (2, n)).astype(np.int32), random.normal(size=(4, 2, lags))
+    counts, kernels = random.poisson(3, (2, n)).astype(counted), random.normal(size=(4, 2, lags)).astype(stored)
     found = convolved(counts, kernels)
     for pathway in range(4):
         for channel in range(2):
