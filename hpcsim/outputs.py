@@ -157,7 +157,7 @@ class Layout:
         Parameters
         ----------
         name : str
-            An output, which is all of its columns (``rate``); a column (``rate.E``), or what several begin with; the end of
+            An output, which is all of its columns (``rate``); a column (``rate.E``, or ``psd.1`` for ``psd.1.0``); the end of
             a column that no other output has (``E``). Each may be followed by its unit in brackets, as figures and tables
             print it (``rate.E (Hz)``).
 
@@ -186,8 +186,8 @@ class Layout:
         output = self._output_of(name)
         if output is not None:
             places = self._places(output)
-            chosen = {column: place for column, place in places.items() if column == name or column.startswith(f"{name}.")}
-            return Columns(output, places if name == output else chosen) if chosen or name == output else None
+            chosen = {column: places[column] for column in columns_meant(name, output, places)}
+            return Columns(output, chosen) if chosen or name == output else None
         ends = [
             Columns(other, {column: place})
             for other in self._named()
@@ -264,6 +264,39 @@ class Layout:
             return [np.empty(0, output.dtype) for _ in range(n)]
         fill: Any = np.nan if np.dtype(output.dtype).kind in "fc" else 0
         return np.full((n, *self.shape(name)), fill, output.dtype)
+
+
+def columns_meant(name: str, output: str, columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns that a name of an output or of one of its columns means.
+
+    A column of that very name; all columns, by the name of the output; or the column of that number, however it is written.
+    The beginning of a column is no name: ``psd.1`` is not ``psd.1.25``, and labels may have dots.
+
+    Parameters
+    ----------
+    name, output : str
+        What the user wrote, and the output that it begins with.
+    columns : iterable of str
+        Full names of columns; those of other outputs may be among them.
+
+    Examples
+    --------
+    >>> columns_meant("psd.1", "psd", ["psd.1.0", "psd.1.25"]), columns_meant("psd", "psd", ["psd.1.0", "psd.1.25"])
+    (('psd.1.0',), ('psd.1.0', 'psd.1.25'))
+    """
+    columns = tuple(columns)
+    if name in columns:
+        return (name,)
+    if name == output:
+        return tuple(column for column in columns if column.startswith(f"{output}."))
+    try:
+        number = float(name.removeprefix(f"{output}."))
+    except ValueError:
+        return ()
+    # as numpy's numbers become names; a label such as "01" is a word
+    spelled = {f"{output}.{number}", f"{output}.{number:.0f}"} if number.is_integer() else {f"{output}.{number}"}
+    found = tuple(column for column in columns if column in spelled)
+    return found if len(found) == 1 else ()
 
 
 def split_unit(name: str) -> tuple[str, str | None]:

@@ -106,8 +106,11 @@ def _by_feature(table: DataFrame, features: Sequence[str], units: Mapping[str, s
     """Columns of a table that are features, by the names of these, in their units."""
     columns: dict[str, Series] = {}
     for position, column in enumerate(table.columns):
-        plain, given = split_unit(str(column))
-        name = _feature(plain, features)
+        # a label may have brackets of its own
+        name, given = _feature(str(column), features), None
+        if name is None:
+            plain, given = split_unit(str(column))
+            name = _feature(plain, features)
         if name is None:
             continue
         if name in columns:

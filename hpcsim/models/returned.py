@@ -14,6 +14,8 @@ from hpcsim.outputs import Batch, Layout, Output
 #: Kinds of numpy types that may stand for another: whole numbers are fine as floats, and floats as integers if they are whole.
 _FITTING = {"f": "fiub", "i": "iubf", "u": "iubf", "b": "biuf"}
 _WORDS = {"f": "numbers", "i": "whole numbers", "u": "whole numbers from 0 on", "b": "true or false"}
+#: Modules whose values carry units; ``unit`` of an object of pandas or xarray may be a label or a coordinate.
+_WITH_UNITS = {"astropy", "brian2", "neo", "pint", "quantities", "unyt"}
 _KINDS = {"U": "text", "S": "text", "c": "complex numbers", "M": "dates", "m": "time spans", "V": "records"}
 
 
@@ -190,7 +192,10 @@ def _array(value: Any, output: Output, where: str) -> np.ndarray:
 
 
 def _unit(value: Any) -> str:
-    """The unit of a quantity of Brian2, Pint, Astropy or quantities; empty for everything else."""
+    """The unit of a quantity of Brian2, Pint, Astropy, Neo or quantities; empty for everything else."""
+    # Pint makes its classes when it runs: what they derive from tells
+    if not any(made.__module__.partition(".")[0] in _WITH_UNITS for made in type(value).__mro__):
+        return ""
     dimension = getattr(value, "dim", None)
     if dimension is not None and getattr(dimension, "is_dimensionless", False):
         # what Brian2 recorded without a unit calls it rad

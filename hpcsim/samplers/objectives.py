@@ -11,7 +11,7 @@ import numpy as np
 from hpcsim.collector.format.table import Table
 from hpcsim.errors import Problem, ResultsError, nearest
 from hpcsim.inference.search.objectives import DISTANCES
-from hpcsim.outputs import Layout, split_unit
+from hpcsim.outputs import Layout, columns_meant, split_unit
 
 #: The distance with its sign, of one column: what a sampler learns from that infers.
 SIGNED = "signed"
@@ -52,21 +52,23 @@ class Objective:
         return self.of.split(".")[0]
 
     def named(self, layout: Layout) -> Objective:
-        """The same by the full name of what it is about, however the user spelled it; as it is where there is no such thing."""
+        """The same by the full name of what it is about, however the user spelled it; as it is where there is no such thing.
+
+        A full name stays as it is, also that of the only column of an output: it is part of the definition of a search.
+        """
         try:
             found = layout.columns(self.of)
         except ResultsError:
             return self
-        if found == layout.columns(found.output):
-            return replace(self, of=found.output)
-        return replace(self, of=next(iter(found.places)) if len(found.places) == 1 else split_unit(self.of)[0])
+        full = [name for name in (self.of, split_unit(self.of)[0]) if name == found.output or name in found.places]
+        return replace(self, of=full[0] if full else next(iter(found.places)))
 
     def columns(self, layout: Layout) -> dict[str, int]:
         """Columns of the output that it is about, with their places."""
         output = layout[self.output]
         labels = [str(label) for label in layout.coordinate(self.output).values.tolist()] if output.dims else [""]
         names = [f"{self.output}.{label}" if label else self.output for label in labels]
-        return {name: place for place, name in enumerate(names) if name == self.of or name.startswith(f"{self.of}.")}
+        return {name: names.index(name) for name in columns_meant(self.of, self.output, names)}
 
     def problems(self, layout: Layout) -> list[Problem]:
         """What does not fit the outputs that a study keeps."""

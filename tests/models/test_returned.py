@@ -114,6 +114,30 @@ def test_quantities_with_units_are_no_numbers(library, make, unit):
     assert given({**GOOD, "v": quantity / unit_of})["v"].tolist() == [[1.0, 2.0, 3.0]]
 
 
+def test_labels_called_unit_are_no_units():
+    """Objects of xarray and pandas give their labels as attributes."""
+    pandas, xarray = pytest.importorskip("pandas"), pytest.importorskip("xarray")
+    values = [1.0, 2.0, 3.0]
+    arrays = [
+        xarray.DataArray(values, dims="unit", coords={"unit": [4, 5, 6]}),
+        xarray.DataArray(values, dims="time", attrs={"units": "mV"}, coords={"units": "mV"}),
+        pandas.Series(values, index=["unit", "units", "dim"]),
+        pandas.Series(values, index=["get_best_unit", "b", "c"]),
+    ]
+    for array in arrays:
+        found = given({**GOOD, "v": array, "spikes": array})
+        assert found["v"].tolist() == [values] and found["spikes"][0].tolist() == values
+        items = {key: [item] * 2 for key, item in GOOD.items()}
+        assert given({**items, "v": [array, array]}, batch=8, n=2)["v"].tolist() == [values] * 2
+
+
+def test_signals_of_neo_have_units():
+    neo = pytest.importorskip("neo")
+    train = neo.SpikeTrain([1.0, 2.0], units="s", t_stop=3.0)
+    with pytest.raises(SimulationError, match=r'output "spikes" is a quantity with a unit \(s\), expected plain numbers in ms'):
+        given({**GOOD, "spikes": train})
+
+
 def test_what_brian2_recorded(monkeypatch):
     brian2 = pytest.importorskip("brian2")
     monkeypatch.setitem(brian2.prefs, "codegen.target", "numpy")

@@ -10,9 +10,10 @@ import hpcsim
 from hpcsim import Coordinate, Output, Parameter, plot
 from hpcsim.errors import HpcsimError
 from hpcsim.inference.observations import feature_values, read_observations
-from hpcsim.inference.search.objectives import aims, named
+from hpcsim.inference.search.objectives import aims, columns_of, named
 from hpcsim.outputs import Layout
 from hpcsim.recordings.export.selection import select
+from hpcsim.samplers.objectives import Objective
 from hpcsim.workflow.analysis import check_inference
 
 GRID = {"g": [1.0, 2.0, 3.0, 4.0, 5.0], "h": [1.0, 2.0, 3.0, 4.0]}
@@ -162,6 +163,79 @@ def test_an_end_that_two_outputs_have_is_no_name():
     assert power.columns("power.2.5").places == {"power.2.5": 1}
     with pytest.raises(HpcsimError, match="there is no output"):
         power.columns("2.5")
+
+
+NUMBERS = ("psd", [1.0, 1.25, 1.5, 2.0])
+LABELS = ("x", ["a", "a.b", "a.c", "01"])
+
+
+@pytest.mark.parametrize(
+    ("axis", "name", "meant"),
+    [
+        (NUMBERS, "psd", ["psd.1.0", "psd.1.25", "psd.1.5", "psd.2.0"]),
+        (NUMBERS, "psd.1", ["psd.1.0"]),
+        (NUMBERS, "psd.1.50", ["psd.1.5"]),
+        (NUMBERS, "psd.2e0", ["psd.2.0"]),
+        (NUMBERS, "psd.1.", ["psd.1.0"]),
+        (NUMBERS, "psd.3", []),
+        (NUMBERS, "psd.inf", []),
+        (LABELS, "x", ["x.a", "x.a.b", "x.a.c", "x.01"]),
+        (LABELS, "x.a", ["x.a"]),
+        (LABELS, "x.a.b", ["x.a.b"]),
+        (LABELS, "x.1", []),
+        (("n", [1, 10, 2]), "n.1", ["n.1"]),
+        (("n", [1, 10, 2]), "n.10.0", ["n.10"]),
+        (("only", ["one"]), "only", ["only.one"]),
+        (("only", ["one.two"]), "only.one", []),
+    ],
+)
+def test_a_name_means_no_more_columns_than_it_says(axis, name, meant):
+    """In all three places: where users write features, in objectives of samplers and in those of inference."""
+    output, values = axis
+    layout = Layout.of([Output(output, ("k",))], {"k": Coordinate(np.array(values))})
+    places = {column: list(layout.columns(output).places).index(column) for column in meant}
+    if meant:
+        assert layout.columns(name).places == places
+    else:
+        with pytest.raises(HpcsimError, match=f'"{output}" has no column "{name}"'):
+            layout.columns(name)
+    assert Objective("o", name).columns(layout) == places
+    [aim] = aims({"o": {"of": name, "target": 2.0}}, "here")
+    others = [*layout.columns(output).places, f"{output}_more.1.0"]
+    if meant:
+        assert list(columns_of(aim, others)) == meant
+    else:
+        with pytest.raises(HpcsimError, match="there is no feature"):
+            columns_of(aim, others)
+
+
+@pytest.mark.parametrize(
+    ("written", "recorded"),
+    [("f.only", "f.only"), ("f", "f"), ("f (Hz)", "f"), ("only", "f.only"), ("f.only [Hz]", "f.only"), ("psd.1", "psd.1.0")],
+)
+def test_a_full_name_stays_in_the_definition_of_a_search(written, recorded):
+    """Logs of searches hold it; of an output of one label the column became the output, and old logs did not resume."""
+    coordinates = {"label": Coordinate(np.array(["only"])), "k": Coordinate(np.array([1.0, 1.25]))}
+    layout = Layout.of([Output("f", ("label",), "Hz"), Output("psd", ("k",))], coordinates)
+    assert Objective("o", written).named(layout).of == recorded
+
+    class Made:
+        """Features by the names of a layout."""
+
+        def features(self, names):
+            return pd.DataFrame(columns=[column for name in names for column in layout.columns(name).places])
+
+    [aim] = aims({"o": written}, "here")
+    assert named(aim, Made()).of == recorded
+
+
+@pytest.mark.parametrize("column", ["x.peak (mV)", "peak (mV)", "x.peak (mV) [mV]"])
+def test_a_label_with_brackets_is_found_in_observations(column):
+    layout = Layout.of([Output("x", ("k",), "mV")], {"k": Coordinate(np.array(["peak (mV)", "rest"]))})
+    assert list(layout.columns(column).places) == ["x.peak (mV)"]
+    table = pd.DataFrame({column: [2.0], "x.rest (V)": [1.0]})
+    found = feature_values(table, ["x.peak (mV)", "x.rest"], units={"x": "mV"})
+    assert found.tolist() == [[2.0, 1000.0]]
 
 
 def test_a_posterior_is_trained_on_single_columns(results):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcsim.errors import Problem, ResultsError, StudyError, nearest
-from hpcsim.outputs import split_unit
+from hpcsim.outputs import columns_meant, split_unit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -123,7 +123,7 @@ def aims(table: Mapping[str, Any] | None, where: str) -> list[Aim]:
 
 
 def named(aim: Aim, results: ResultsLike) -> Aim:
-    """The same by the full name of what it is about.
+    """The same by the full name of what it is about; a full name of an output or a column stays as it is.
 
     Raises
     ------
@@ -131,9 +131,8 @@ def named(aim: Aim, results: ResultsLike) -> Aim:
         If there is no such feature.
     """
     columns = [str(name) for name in results.features([aim.of]).columns]
-    if len(columns) == 1:
-        return replace(aim, of=columns[0])
-    return replace(aim, of=split_unit(aim.of)[0])
+    full = [name for name in (aim.of, split_unit(aim.of)[0]) if name in {*columns, columns[0].split(".")[0]}]
+    return replace(aim, of=full[0] if full else columns[0])
 
 
 def columns_of(aim: Aim, features: Sequence[str]) -> tuple[str, ...]:
@@ -144,7 +143,7 @@ def columns_of(aim: Aim, features: Sequence[str]) -> tuple[str, ...]:
     ResultsError
         If there is none.
     """
-    columns = tuple(name for name in features if name == aim.of or name.startswith(f"{aim.of}."))
+    columns = columns_meant(aim.of, aim.output, features)
     if not columns:
         raise ResultsError(f'objective {aim.name}: there is no feature "{aim.of}"; {nearest(aim.of, features)}')
     return columns
