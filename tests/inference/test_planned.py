@@ -106,7 +106,11 @@ def test_a_posterior():
 
 def test_a_search():
     text = refused(study(use="inference.nsga2", objectives={"one": "x.four", "two": {"of": "z", "target": 0}}))
-    assert 'there is no feature "x.four"' in text and 'there is no kept output "z"' in text and "one has no target" in text
+    assert (
+        '"x" has no column "x.four"; allowed: x.one, ' in text
+        and 'there is no kept output "z"' in text
+        and "one has no target" in text
+    )
 
 
 def test_genes():
