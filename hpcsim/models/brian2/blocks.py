@@ -52,7 +52,8 @@ def voltage_blocks(
     """
     n, memory = len(next(iter(cells.values()))), bytearray(8 * CELLS * ROWS)
     with standalone.running(program, {f"cells.{name}": value for name, value in shared.items()}) as talk:
-        talk.send(f"{' '.join(cells)}\n".encode())
+        names = (f"{name} {column.dtype.itemsize}" for name, column in cells.items())
+        talk.send(f"{' '.join(names)}\n".encode())
         for first in range(0, n, CELLS):
             rows = slice(first, min(first + CELLS, n))
             talk.send(b"".join(filled(column[rows]).tobytes() for column in cells.values()))

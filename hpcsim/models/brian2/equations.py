@@ -280,22 +280,31 @@ static inline double noise_at(int64_t step, int cell)
 }
 """
 
-#: The program works on some cells after the other. From the standard input come the names of variables, in one line, and for
-#: every group of cells the values of these; then currents in A as they are needed, unless noise is drawn.
+#: The program works on some cells after the other. From the standard input come the names of variables and the sizes of their
+#: numbers, in one line, and for every group of cells the values of these; then currents in A as they are needed, unless noise is
+#: drawn. Nothing that the last group left is seen by the initial values of the next.
 READ = """
 {
     struct { const char *name; void *values; size_t size; } every[] = {$variables}, *given[sizeof(every) / sizeof(*every)];
     int n_given = 0;
     std::string line, name;
+    size_t size;
     std::getline(std::cin, line);
-    for (std::istringstream names(line); names >> name;)
+    for (std::istringstream names(line); names >> name >> size;)
     {
         size_t k = 0;
         while (k < sizeof(every) / sizeof(*every) && name != every[k].name)
             k++;
         if (k == sizeof(every) / sizeof(*every))
         {
-            std::cerr << "the cells have no variable " << name << std::endl;
+            std::cerr << "the cells have no variable " << name << " of their own; declare it as \\"" << name
+                      << " : unit (constant)\\"" << std::endl;
+            return 1;
+        }
+        if (size != every[k].size)
+        {
+            std::cerr << "the cells' variable " << name << " is integer or boolean; declare it as \\"" << name
+                      << " : 1 (constant)\\"" << std::endl;
             return 1;
         }
         given[n_given++] = &every[k];
@@ -303,10 +312,13 @@ READ = """
     $dt[0] = $time_step[0];
     for (;;)
     {
+        $timestep[0] = 0;
+        $t[0] = 0;
+        std::fill_n(noise_block(), CELLS, 0.0);
+$zero
         for (int k = 0; k < n_given; k++)
             if (!std::cin.read((char *)given[k]->values, CELLS * given[k]->size))
                 return k > 0 || std::cin.gcount() > 0;
-$zero
 """
 
 #: Then, step by step: what the equations need, the steps, and their voltages in mV, cell by cell, to the standard output.
@@ -340,9 +352,11 @@ MAIN = """
 """
 
 
-#: How Brian2's loops over cells begin. That their arrays do not overlap is said to the compiler; to find out costs as much as a
-#: step of 64 cells, at every step.
+#: How Brian2's loops over cells begin.
 _LOOP = "for(int _idx=0;"
+#: That arrays do not overlap is said to the compiler; to find out costs as much as a step of 64 cells, at every step. Short
+#: loops stay loops: where gcc writes them out, it sums the same terms in another order for cells 8 to 15, which round otherwise.
+_PRAGMAS = "#pragma GCC ivdep\n#pragma GCC unroll 1\n"
 
 
 def source() -> str:
@@ -352,7 +366,7 @@ def source() -> str:
 
 def program_text() -> tuple[str, ...]:
     """What all programs have in common."""
-    return (EXPONENTIAL, LINOID, SIZE, WITHIN, header(), NOISE_AT, READ, MAIN)
+    return (EXPONENTIAL, LINOID, SIZE, WITHIN, header(), NOISE_AT, _PRAGMAS, READ, MAIN)
 
 
 def build(folder: Path, flags: Sequence[str]) -> None:
@@ -395,17 +409,24 @@ def build_program(folder: Path, flags: Sequence[str], text: str, initial: Mappin
     b.set_device("cpp_standalone", build_on_run=False)
     cells = b.NeuronGroup(CELLS, text, method="exponential_euler", namespace=_functions(b), name="cells")
     b.device.apply_run_args()
-    b.device.insert_code("main", _fill(READ, b, cells, voltage))
-    for name, expression in initial.items():
-        setattr(cells, name, expression)
     network = b.Network(cells, name="network")
     # makes the functions of a step
     network.run(0 * b.second)
+    b.device.insert_code("main", _fill(READ, b, cells, voltage))
+    for name, expression in initial.items():
+        # Brian2 gives 0 for subexpressions that are constant over a step before the first step
+        if cells.subexpression_updater is not None:
+            b.device.insert_code("main", _calls([cells.subexpression_updater]))
+        setattr(cells, name, expression)
     for code in b.device.code_objects.values():
-        code.code.cpp_file = code.code.cpp_file.replace(_LOOP, f"#pragma GCC ivdep\n{_LOOP}")
-    steps = "".join(f"_run_{code.name}(); " for part in network.sorted_objects for code in part._code_objects)
-    b.device.insert_code("main", _fill(MAIN, b, cells, voltage, update=steps))
+        code.code.cpp_file = code.code.cpp_file.replace(_LOOP, _PRAGMAS + _LOOP)
+    b.device.insert_code("main", _fill(MAIN, b, cells, voltage, update=_calls(network.sorted_objects)))
     b.device.build(directory=str(folder), run=False, clean=False)
+
+
+def _calls(parts: Sequence[Any]) -> str:
+    """C++ that calls the functions which Brian2 made of these objects."""
+    return "".join(f"_run_{code.name}(); " for part in parts for code in part._code_objects)
 
 
 def header() -> str:
@@ -443,7 +464,7 @@ def _fill(code: str, b: Any, cells: Any, voltage: str, **more: str) -> str:
     equations = cells.equations
     own = sorted(name for name in equations.parameter_names if "shared" not in equations[name].flags)
     variables = ", ".join(f'{{"{name}", {array(name)}, sizeof({array(name)}[0])}}' for name in own)
-    zero = "\n".join(f"        std::fill_n({array(name)}, CELLS, 0.0);" for name in sorted(equations.diff_eq_names))
+    zero = "\n".join(f"        std::fill_n({array(name)}, CELLS, 0.0);" for name in [*own, *sorted(equations.diff_eq_names)])
     shared = ("time_step", "steps", "injected", "seed_low", "seed_high", "sd_noise")
     arrays = {name: array(name) for name in shared} | {"voltage": array(voltage)}
     clock = {name: b.device.get_array_name(b.defaultclock.variables[name]) for name in ("dt", "t", "timestep")}

@@ -33,10 +33,12 @@ class CellEquations:
     Parameters
     ----------
     text : str
-        Differential equations and subexpressions; parameters as ``name : unit (constant)``. ``I_injected`` (amp) is the injected
-        current, which enters as the user wants. ``linoid(x, exp(-x))`` is x/(1 - exp(-x)) with its limit at 0.
+        Differential equations and subexpressions; parameters as ``name : unit (constant)``, a value for every cell, neither
+        shared nor integer nor boolean. ``I_injected`` (amp) is the injected current, which enters as the user wants.
+        ``linoid(x, exp(-x))`` is x/(1 - exp(-x)) with its limit at 0.
     initial : mapping of str to str
-        Expressions of the initial values, in this order, from parameters and earlier ones.
+        Expressions of the initial values, in this order, from parameters, earlier ones and subexpressions of these. Variables
+        without one are 0; so is the injected current here.
     voltage : str
         The membrane potential.
     """

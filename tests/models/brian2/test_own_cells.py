@@ -32,8 +32,24 @@ PARAMETERS = (Parameter("E", -70.0, "mV"), Parameter("tau", 20.0, "ms"), Paramet
 SHORT = {"sweeps": ["noise1"], "lead": 5.0, "pulse": 40.0, "gap": 5.0, "tail": 5.0, "lowest_frequency": 25.0, "sample": 0.05}
 
 
-def run(space, fixed):
-    cell = injected_cell("my.passive", PASSIVE, PARAMETERS)
+#: Initial values that read what is constant over a step, and ``count``, which would grow from group to group.
+RESTING = CellEquations(
+    """
+    dv/dt = (rest - v)/tau + I_injected/C : volt
+    dq/dt = (target - q)/tau : 1
+    rest = E + 5*mV + q*mV : volt (constant over dt)
+    target = v/mV + count + I_injected/pA + t_in_timesteps : 1 (constant over dt)
+    count : 1
+    E : volt (constant)
+    tau : second (constant)
+    C : farad (constant)
+    """,
+    {"v": "rest", "count": "count + 1", "q": "target"},
+)
+
+
+def run(space, fixed, equations=PASSIVE, parameters=PARAMETERS):
+    cell = injected_cell("my.passive", equations, parameters)
     design = Design(Space.from_tables(cell.parameters, space, fixed), model=cell.name)
     points = design.block(0, len(design))
     return points, cell.simulate(points, Context(cache=cache_directory(), layout=Layout()))
@@ -53,6 +69,29 @@ def test_it_is_exponential_euler_of_the_users_equations():
     np.testing.assert_allclose(found["v"], v, rtol=0, atol=1e-9)
     crossed = [(np.diff((row >= -20).astype(int)) == 1).sum() for row in v]
     assert [len(times) for times in found["spike_times"]] == crossed and crossed[0] > 0
+
+
+def test_initial_values_know_subexpressions_and_no_other_cell():
+    """Those of the parameters and of earlier initial values; each cell of two groups has the values that it has alone."""
+    held = {**SHORT, "holding": 10.0}
+    potentials = np.linspace(-80, -60, CELLS + 6)
+    together = run({"E": {"values": potentials.tolist()}}, held, RESTING)[1]["v"]
+    np.testing.assert_allclose(together[:, 0], potentials + 5, rtol=0, atol=1e-12)
+    # v is at rest for q = 0; then q = v + 1, where no current flows yet, and 10 pA through 200 Mohm move it
+    moved = (potentials + 6 + 2) * (1 - np.exp(-0.05 / 20))
+    np.testing.assert_allclose(together[:, 1] - together[:, 0], moved, rtol=0, atol=1e-9)
+    # cells 8 to 15 rounded otherwise where the compiler wrote out loops
+    for cell in (0, 8, CELLS - 1, CELLS, CELLS + 5):
+        alone = run({"E": {"values": [potentials[cell]]}}, held, RESTING)[1]["v"]
+        np.testing.assert_array_equal(alone[0], together[cell])
+
+
+def test_parameters_are_floats_of_every_cell():
+    cell = CellEquations("dv/dt = -(j + k)*v/ms : volt\nj : 1 (shared, constant)\nk : integer (constant)")
+    with pytest.raises(SimulationError, match='no variable j of their own; declare it as "j : unit'):
+        run({"j": {"values": [1.0, 2.0]}}, SHORT, cell, [Parameter("j", 1.0)])
+    with pytest.raises(SimulationError, match='variable k is integer or boolean; declare it as "k : 1 '):
+        run({"k": {"values": [1.0, 2.0]}}, SHORT, cell, [Parameter("k", 1.0)])
 
 
 def test_equations_that_brian2_does_not_know_are_told(tmp_path):
