@@ -27,6 +27,8 @@ _WIDE = 7.0
 _SUFFIXES = (".png", ".pdf", ".csv")
 #: Names of the figures that a page has made, so that those of an earlier one can go, and nothing else.
 _MADE = ".figures"
+#: Bytes of that list, at most.
+_LISTED = 2**20
 
 
 class Gallery:
@@ -94,8 +96,8 @@ def linked(page: Path) -> dict[str, Path]:
 def made(folder: Path) -> dict[str, Path]:
     """Figures in a folder that a page has made, by their names; whatever else is there belongs to somebody."""
     try:
-        names = (folder / _MADE).read_text(encoding="utf-8").splitlines()
-    except OSError:
+        names = regular(folder / _MADE, _LISTED).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
         return {}
     return {name: folder / name for name in names if Path(name).name == name and Path(name).suffix in _SUFFIXES}
 

@@ -40,7 +40,7 @@ def analyse(
     from hpcsim.collector.results import Results
     from hpcsim.scheduler.state.outcome import check_success, check_whole
     from hpcsim.scheduler.sweep_lock import one_sweep
-    from hpcsim.workflow.conclusion import remember_inference
+    from hpcsim.workflow.conclusion import basis, remember_inference
     from hpcsim.workflow.reporting import report
     from hpcsim.workflow.simulator import simulator
 
@@ -51,6 +51,8 @@ def analyse(
         # no inference from a part of the points
         check_whole(study, directory)
         check_success(study, directory)
+        # before the methods run: what changes meanwhile is new
+        stood_on = basis(study, directory)
         for number, bound in enumerate(study.methods):
             place = directory.finding(number, bound.name)
             options = _with_observations(study, directory, bound.options, place)
@@ -60,7 +62,8 @@ def analyse(
             stand_on(found, results, len(study.design), missing=0)
             found.save(place)
             findings.append(found)
-        remember_inference(study, directory)
+        if study.methods:
+            remember_inference(directory, stood_on)
         report(study, directory, findings)
     return findings
 

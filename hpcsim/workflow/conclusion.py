@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hpcsim.errors import AllFailedError
+from hpcsim.errors import AllFailedError, HpcsimError
 from hpcsim.files import regular, write_text
 from hpcsim.scheduler.state.outcome import check_success
 from hpcsim.study.checked import OBSERVATIONS
+from hpcsim.study_reference import StudyReference
 from hpcsim.workflow.reporting import is_short, report_words
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from hpcsim.study.directory import StudyDirectory
     from hpcsim.study.study import Study
 
-#: In the folder of the findings: what they were asked for.
+#: In the folder of the findings: what they stand on.
 _ASKED = "methods.json"
 
 
@@ -32,7 +34,7 @@ def conclude(
     *,
     wanted: bool,
 ) -> list[Finding] | None:
-    """Infer where points, methods, or observations are new, and otherwise write the report where points are.
+    """Infer where points, methods, or observations are new, and otherwise write the report where it is older than the results.
 
     Parameters
     ----------
@@ -64,38 +66,77 @@ def conclude(
         if fresh:
             notify(report_words(study, directory))
         raise
-    if study.methods:
-        return infer() if fresh or (wanted and inference_is_old(study, directory)) else None
-    # a sweep that is shorter than its figures gets none
-    if fresh and (before.left or not is_short(directory)):
-        notify(report_words(study, directory))
+    if wanted and study.methods and (before.left or inference_is_old(study, directory)):
+        return infer()
+    # a sweep that is shorter than its figures gets none, but findings do
+    if fresh and (study.methods or before.left or not is_short(directory)):
+        notify(report_words(study, directory, short=bool(study.methods)))
     return None
 
 
 def inference_is_old(study: Study, directory: StudyDirectory) -> bool:
-    """Whether methods, options or a table of observations are others than those of the findings, or findings are missing."""
+    """Whether findings are missing, or methods, options, points or observations are others than those that they stand on.
+
+    What findings of earlier versions do not say of themselves is no reason; for their points, the time of the report counts.
+    """
     if any(not (directory.finding(number, bound.name) / "summary.json").exists() for number, bound in enumerate(study.methods)):
         return True
     try:
-        return regular(directory.inference / _ASKED).read_text(encoding="utf-8") != _asked(study)
+        held = _read(regular(directory.inference / _ASKED).read_bytes())
     except OSError:
-        # findings of earlier versions say nothing of it
-        return False
+        return directory.report_is_old()
+    except ValueError:
+        return True
+    now = _read(basis(study, directory))
+    if not isinstance(held, list) or len(held) != len(now) or not all(isinstance(entry, dict) for entry in held):
+        return True
+    if any(there[key] != entry[key] for there, entry in zip(held, now, strict=True) for key in there.keys() & entry.keys()):
+        return True
+    return any("results" not in entry for entry in held) and directory.report_is_old()
 
 
-def remember_inference(study: Study, directory: StudyDirectory) -> None:
-    """Write down what the findings in a directory were asked for; they are all there."""
-    if study.methods:
-        write_text(directory.inference / _ASKED, _asked(study))
+def remember_inference(directory: StudyDirectory, stood_on: str) -> None:
+    """Write down what the findings in a directory stand on; they are all there."""
+    write_text(directory.inference / _ASKED, stood_on)
 
 
-def _asked(study: Study) -> str:
+def basis(study: Study, directory: StudyDirectory) -> str:
+    """What findings stand on now: methods, options, points and observations; it is the same where a directory was moved."""
     from hpcsim.scheduler.observations import beside
 
-    asked = []
+    points, asked = _points(directory), []
     for bound in study.methods:
         source = str(bound.options.get(OBSERVATIONS) or "")
         file = beside(study, source)
-        digest = hashlib.sha256(regular(file).read_bytes()).hexdigest() if source and file.is_file() else ""
-        asked.append({"use": bound.name, "options": dict(bound.options), "observations": digest})
+        entry = {
+            "use": bound.name,
+            "options": dict(bound.options),
+            "observations": _digest(file) if source else "",
+            "extractor": _digest(file.with_suffix(".json")) if source and file.is_file() else "",
+            **points,
+        }
+        if reference := StudyReference.parse(source):
+            # without the other study, which may have stayed elsewhere, findings stand
+            entry |= {f"observed {key}": value for key, value in _points(directory.beside(reference.name)).items()}
+        asked.append(entry)
     return json.dumps(asked, indent=2, default=str) + "\n"
+
+
+def _read(text: str | bytes) -> Any:
+    # no number equals NaN, but its name does
+    return json.loads(text, parse_constant=str)
+
+
+def _points(directory: StudyDirectory) -> dict[str, Any]:
+    """What tells points from others without a look at each: how they ended, and the digest of recipe and design."""
+    from hpcsim.collector.results import Results
+
+    try:
+        with Results(directory.results) as results:
+            return {"results": {**results.counts, "complete": str(results.table.attrs.get("complete", ""))}}
+    except (OSError, HpcsimError):
+        return {}
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(regular(file).read_bytes()).hexdigest() if file.is_file() else ""

@@ -75,13 +75,13 @@ def report(study: Study, directory: StudyDirectory, findings: Sequence[Finding] 
         return write_report(study, results, findings, standing(study, directory, missing), path or directory.report)
 
 
-def report_words(study: Study, directory: StudyDirectory) -> str:
+def report_words(study: Study, directory: StudyDirectory, *, short: bool = False) -> str:
     """Write the report, and say where it is, or why there is none: what was simulated stands in any case.
 
-    After a sweep that took less time than its figures would, it says how to get one.
+    After a sweep that took less time than its figures would, it says how to get one, unless a `short` one is to have it, too.
     """
     try:
-        if is_short(directory):
+        if not short and is_short(directory):
             return f"no report of a sweep this short: `hpcsim report {directory.path}` draws one"
         return f"report: {report(study, directory)}"
     except Exception as error:

@@ -19,7 +19,7 @@ from hpcsim.inference import Finding
 from hpcsim.inference.note import Note
 from hpcsim.plotting import canvas, save
 from hpcsim.report.contents import Picture, Words
-from hpcsim.report.figures import Gallery, numbers
+from hpcsim.report.figures import Gallery, linked, numbers
 from hpcsim.report.findings import finding_sections
 from hpcsim.report.glance import search_section
 from hpcsim.report.outcome import completion_section
@@ -270,3 +270,19 @@ def test_short_tables_that_findings_share_are_laid_side_by_side() -> None:
     assert texts[texts.index("NPE (3): row 1") + 1] == "5.125"
     assert "long" not in section
     assert "<h2>Compared" not in found(findings[0]).whole
+
+
+@pytest.mark.parametrize("broken", ["pipe", "bytes"])
+def test_a_list_of_figures_that_cannot_be_read_is_made_again(tmp_path, broken):
+    page = tmp_path / "report.html"
+    listed = tmp_path / "report" / "figures" / ".figures"
+    listed.parent.mkdir(parents=True)
+    if broken == "pipe":
+        os.mkfifo(listed)
+    else:
+        listed.write_bytes(b"\xff.png")
+    assert linked(page) == {}
+    gallery = Gallery(page)
+    gallery.draw("one", "One.", lambda: canvas(1)[0])
+    gallery.tidy()
+    assert set(linked(page)) == {f"report/figures/one.{kind}" for kind in ("png", "pdf", "csv")}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 import tomli_w
 
 import hpcsim
 from hpcsim.errors import InferenceError
 from hpcsim.files import write_text
+from hpcsim.study.directory import StudyDirectory
+from hpcsim.workflow.reporting import report
 
 
 @pytest.fixture(params=["python", "command"])
@@ -62,5 +67,53 @@ def test_inference_that_failed_is_tried_again(calls, tmp_path):
 
 def test_findings_of_an_earlier_version_stand(calls, tmp_path):
     assert calls([1.0], 3.0) == [3.0]
-    (tmp_path / "run" / "inference" / "methods.json").unlink()
+    written = tmp_path / "run" / "inference" / "methods.json"
+    [entry] = json.loads(written.read_text())
+    written.write_text(json.dumps([{key: entry[key] for key in ("use", "options", "observations")}]))
     assert calls([1.0], 3.0) == []
+    written.unlink()
+    assert calls([1.0], 3.0) == []
+    written.write_bytes(b"\xff")
+    assert calls([1.0], 3.0) == [3.0], "nobody knows what they stand on"
+
+
+def test_a_report_that_is_written_meanwhile_makes_no_finding_new(calls, tmp_path):
+    assert calls([1.0, 2.0], 3.0) == [3.0]
+    assert calls([1.0, 2.0, 4.0], 3.0, infer=False) == []
+    report(hpcsim.Study.load(tmp_path / "s.toml"), StudyDirectory(tmp_path / "run"))
+    assert calls([1.0, 2.0, 4.0], 3.0) == [3.0], "the finding stands on two of three points"
+    assert calls([1.0, 2.0, 4.0], 3.0) == []
+
+
+def test_a_copy_has_its_findings_and_gets_a_report(calls, tmp_path):
+    assert calls([1.0], 3.0) == [3.0]
+    run = tmp_path / "run"
+    written = (run / "report.html").stat().st_mtime_ns
+    os.utime(run / "results.h5", ns=(written + 10**9, written + 10**9))
+    (run / "report.html").write_text("old")
+    os.utime(run / "report.html", ns=(written, written))
+    assert calls([1.0], 3.0) == []
+    assert (run / "report.html").read_text() != "old"
+
+
+def test_the_words_beside_a_table_belong_to_it(calls, tmp_path):
+    (tmp_path / "o.csv").write_text("y\n1\n")
+    assert calls([1.0], 3.0, observations="o.csv") == [3.0]
+    (tmp_path / "o.json").write_text('{"extractor": {}}')
+    assert calls([1.0], 3.0, observations="o.csv") == [3.0]
+    assert calls([1.0], 3.0, observations="o.csv") == []
+
+
+def test_points_of_the_study_that_is_observed_are_new(calls, tmp_path):
+    def observed(x):
+        study = {"study": {"name": "other", "model": "toys:noop"}, "space": {"a": x}}
+        (tmp_path / "other.toml").write_text(tomli_w.dumps(study))
+        hpcsim.Study.load(tmp_path / "other.toml").run(on="inline", directory=tmp_path / "other").close()
+
+    source = {"observations": "study:other"}
+    observed([1.0, 2.0])
+    assert calls([1.0], 3.0, **source) == [3.0]
+    assert calls([1.0], 3.0, **source) == []
+    observed([1.0, 2.0, 4.0])
+    assert calls([1.0], 3.0, **source) == [3.0]
+    assert calls([1.0], 3.0, **source) == []
