@@ -44,6 +44,7 @@ def test_the_posterior_of_one_observation(tmp_path):
         places = np.stack([table.array("x"), table.array("y")], axis=1)
     assert len(places) == 600
     first, last = (np.linalg.norm(places[rows] - [1.7, -0.7], axis=1) for rows in (slice(200), slice(400, None)))
+    # 0.26 to 0.41 with seven seeds and two roundings: that of torch is another one where NEST was imported
     assert np.median(last) < 0.5 * np.median(first)
 
 
