@@ -17,6 +17,8 @@ from hpcsim.source.origin import Code
 
 #: The folder in a study's directory, and the file in it that says where its files were read.
 SOURCE, _ORIGIN = "source", ".origin.json"
+#: The next one while it is written, and the last one until it is there.
+_DRAFTS = (".source.new", ".source.old")
 _NUMBERED = re.compile(r"_(\d+)/(.+)")
 
 
@@ -53,7 +55,7 @@ def store(directory: Path, code: Code) -> None:
         before[number] if root.is_relative_to(place.absolute()) and number < len(before) else str(root)
         for number, root in enumerate(code.roots)
     ]
-    draft, old = place.with_name(".source.new"), place.with_name(".source.old")
+    draft, old = (place.with_name(name) for name in _DRAFTS)
     try:
         for leftover in (draft, old):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -68,6 +70,11 @@ def store(directory: Path, code: Code) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise StorageError(f"{place} cannot be written: {error.strerror}; give another directory with --dir") from error
+
+
+def is_record(path: Path) -> bool:
+    """Whether this is the code that :func:`store` stored, or was storing when it was killed."""
+    return path.is_dir() and (path.name in _DRAFTS or (path.name == SOURCE and (path / _ORIGIN).is_file()))
 
 
 def stored(directory: Path, recipe: Mapping[str, Any], *, changed: bool = False) -> Stored | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpcsim.errors import DirectoryError, ResultsError, StorageError
 from hpcsim.files import write_text
+from hpcsim.source.record import is_record
 from hpcsim.study.file import read
 
 if TYPE_CHECKING:
@@ -151,8 +152,18 @@ class StudyDirectory:
                 raise DirectoryError(
                     f'{self.path} holds another study ("{other}", not "{name}"); give another directory with --dir'
                 )
-        elif self.path.exists() and any(path != self.lock for path in self.path.iterdir()):
+        elif self.path.exists() and not all(map(self._is_of_a_beginning, self.path.iterdir())):
             raise DirectoryError(f"{self.path} is not empty and holds no study; give another directory with --dir")
+
+    def _is_of_a_beginning(self, path: Path) -> bool:
+        """Whether a process that was killed before it wrote the study down may have left this: nothing that somebody misses."""
+        if path.is_symlink():
+            return False
+        if path.name.startswith((self.lock.name, f".{self.study.name}.")):
+            return path.is_file()
+        if path in (self.shards, self.logs):
+            return path.is_dir() and not any(path.iterdir())
+        return is_record(path)
 
     def write(self, text: str) -> None:
         """Write the study down, and make folders for what it leaves.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -170,6 +171,46 @@ def test_a_directory_that_holds_another_study_is_refused(tmp_path):
     foreign = study.directory(tmp_path)
     with pytest.raises(DirectoryError, match="holds no study"):
         foreign.open(study.to_toml(), study.recipe, study.name)
+
+
+@pytest.mark.parametrize("kept", range(6))
+def test_a_start_that_was_killed_before_the_study_was_written_goes_on(tmp_path, monkeypatch, kept):
+    """What a kill leaves at each step from the first file on is no reason to refuse the directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("begun_model.py").write_text(
+        "from hpcsim import Output, Parameter, model\n\n"
+        "@model('begun', parameters=[Parameter('x', 0.0)], outputs=[Output('y')])\n"
+        "def begun(point, context):\n    return {'y': 2 * point['x']}\n"
+    )
+    study = hpcsim.Study("begun", "begun_model:begun", space={"x": [1.0, 2.0]})
+    study.run("inline", "whole").close()
+    place = study.directory(tmp_path / "killed")
+    place.path.mkdir()
+    steps = [
+        lambda: place.lock.with_name(f"{place.lock.name}.ab12").write_text("{}"),
+        lambda: shutil.copytree("whole/source", place.path / ".source.new"),
+        lambda: (place.path / ".source.new").rename(place.path / "source"),
+        place.shards.mkdir,
+        place.logs.mkdir,
+        lambda: (place.path / ".study.toml.x1.tmp").write_text("[stu"),
+    ]
+    for step in steps[: kept + 1]:
+        step()
+    assert not place.study.exists()
+    with study.run("inline", place.path) as results:
+        assert results.features(["y"])["y"].tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("theirs", ["source/notes.txt", "logs/my.log", "shards/a.h5", ".study.toml", "results.h5"])
+def test_files_of_somebody_else_are_never_taken_for_a_start(tmp_path, theirs):
+    study = base()
+    path = tmp_path / "run" / theirs
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(DirectoryError, match="holds no study"):
+        study.directory(tmp_path / "run").open(study.to_toml(), study.recipe, study.name)
+    assert path.read_text() == "mine"
 
 
 def test_another_environment_is_noticed_before_it_adds_other_numbers(tmp_path, monkeypatch):
